@@ -1,0 +1,40 @@
+"""Where the files that come with the package lie: models, configuration, URDF, web page."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from asynfusion_ros.errors import ConfigError
+
+_PACKAGE = "asynfusion_ros"
+
+
+def _candidate_roots() -> Iterator[Path]:
+    yield Path(__file__).resolve().parent.parent  # source tree, also through --symlink-install
+    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
+        if prefix:
+            yield Path(prefix) / "share" / _PACKAGE
+    for ancestor in Path(__file__).resolve().parents:
+        yield ancestor / "share" / _PACKAGE
+    yield Path(sys.prefix) / "share" / _PACKAGE
+
+
+def find_resource(relative: str) -> Path:
+    """Return the path of a file or folder that comes with the package, such as `models/small`.
+
+    Looks in the source tree, the ROS prefixes, then the Python prefix; raises ConfigError with the
+    places searched where it is in none.
+    """
+    searched = []
+    for root in _candidate_roots():
+        path = root / relative
+        if path.exists():
+            return path
+        searched.append(str(root))
+    raise ConfigError(
+        f"{relative!r} was not found in {searched}; build the package with colcon or pip, "
+        "or give the path itself"
+    )
