@@ -1,0 +1,69 @@
+from dataclasses import dataclass
+
+import pytest
+
+from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.resources import find_resource
+from asynfusion_ros.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class Example(Settings):
+    rate_hz: float = setting(60.0, doc="rate", unit="Hz", minimum=1.0, maximum=120.0)
+    mode: str = setting("a", doc="mode", choices=("a", "b"))
+    steps: tuple[int, ...] = setting((4, 8), doc="steps")
+    path: str | None = setting(None, doc="optional")
+    on: bool = setting(True, doc="switch")
+
+
+def test_round_trip_through_plain_values():
+    example = Example(rate_hz=30.0, steps=(2, 3), path="x")
+    assert Example.from_dict(example.to_dict()) == example
+
+
+def test_yaml_section(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("engine:\n  rate_hz: 25.0\n  steps: [1, 2]\n")
+    assert Example.from_yaml(file, "engine") == Example(rate_hz=25.0, steps=(1, 2))
+    assert Example.from_yaml(file, "absent") == Example()
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"rate_hz": 0.0}, "must lie in"),
+        ({"rate_hz": "fast"}, "expected"),
+        ({"rate_hz": float("nan")}, "must lie in"),
+        ({"mode": "c"}, "choose one of"),
+        ({"on": 1}, "expected"),
+        ({"steps": 4}, "expected"),
+        ({"rate": 60.0}, "has no setting"),
+        ({"path": 3}, "expected"),
+    ],
+)
+def test_bad_values_are_refused_with_what_is_allowed(values, hint):
+    with pytest.raises(ConfigError, match=hint):
+        Example.from_dict(values)
+
+
+def test_an_int_serves_as_a_float_but_a_bool_does_not():
+    assert Example(rate_hz=30).rate_hz == 30
+    with pytest.raises(ConfigError):
+        Example(rate_hz=True)
+
+
+def test_a_malformed_file_is_refused(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_text("a: [1")
+    with pytest.raises(ConfigError, match="cannot read"):
+        Example.from_yaml(file)
+    with pytest.raises(ConfigError, match="cannot read"):
+        Example.from_yaml(tmp_path / "none.yaml")
+    file.write_text("- 1\n")
+    with pytest.raises(ConfigError, match="mapping"):
+        Example.from_yaml(file)
+
+
+def test_a_missing_resource_names_the_places_searched():
+    with pytest.raises(ConfigError, match="models/nothing"):
+        find_resource("models/nothing")
