@@ -1,0 +1,184 @@
+"""One branch of the network: a DiT over the frames of one window that can hear a partner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from asynfusion_ros.networks.interaction import Interaction, build_interaction, listens
+from asynfusion_ros.networks.layers import (
+    AudioEncoder,
+    DiTBlock,
+    TimeEmbedding,
+    modulate,
+    sinusoidal,
+)
+from asynfusion_ros.networks.settings import NetworkSettings
+
+Features = tuple[Tensor, ...]
+"""The output of each block before the interaction: `depth` tensors (B, T, W)."""
+
+Exchange = Callable[[int, Tensor], "Tensor | None"]
+"""Gives the partner's features (B, T, W) of block i, having been told the own ones."""
+
+_PER_BLOCK = 6  # shift, scale, gate of attention and of MLP
+_FINAL = 2  # shift, scale before the output
+
+
+@dataclass(frozen=True)
+class Known:
+    """Frames whose motion is given: `values` (B, T, D), `mask` (B, T, 1), 1 where known."""
+
+    values: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class BranchCondition:
+    """What one window's speech says to one branch.
+
+    `audio` holds `depth` tensors (B, T, W), one for each block; `speaker` is (B, W).
+    """
+
+    audio: tuple[Tensor, ...]
+    speaker: Tensor
+
+
+@dataclass(frozen=True)
+class BranchState:
+    """A step under way: `tokens` (B, T, W) and the `modulation` of all blocks, (B, 1, W) each."""
+
+    tokens: Tensor
+    modulation: tuple[Tensor, ...]
+
+
+class Branch(nn.Module):
+    """A diffusion transformer with adaLN-zero and an interaction after each block (eq. 8-10)."""
+
+    def __init__(self, settings: NetworkSettings, name: str) -> None:
+        """Build the branch `name`, 'expression' or 'gesture'."""
+        super().__init__()
+        width, depth = settings.width, settings.depth
+        self.name = name
+        self.dim = settings.face_dim if name == "expression" else settings.body_dim
+        self.listens = listens(settings, name)
+        self.embed_motion = nn.Linear(self.dim, width)
+        self.embed_known = nn.Linear(self.dim + 1, width, bias=False)
+        self.position = nn.Parameter(sinusoidal(torch.arange(settings.window_frames), width))
+        self.embed_time = TimeEmbedding(width)
+        self.embed_speaker = nn.Embedding(settings.speakers, width)
+        self.encode_audio = AudioEncoder(settings.audio_dim, width)
+        self.null_audio = nn.Parameter(torch.zeros(width))
+        self.inject_audio = nn.Linear(width, depth * width)
+        self.modulation = nn.Linear(width, (_PER_BLOCK * depth + _FINAL) * width)
+        self.blocks = nn.ModuleList(
+            DiTBlock(width, settings.heads, settings.mlp_ratio, settings.dropout)
+            for _ in range(depth)
+        )
+        heard = depth if self.listens else 0
+        self.interactions = nn.ModuleList(build_interaction(settings) for _ in range(heard))
+        self.out = nn.Linear(width, self.dim)
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Draw all weights; every gate, the audio's entry, interactions and output start at 0."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.normal_(self.embed_speaker.weight, std=0.02)
+        nn.init.normal_(self.null_audio, std=0.02)
+        for linear in (self.inject_audio, self.modulation, self.out):
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+        for interaction in self.interactions:
+            assert isinstance(interaction, Interaction)
+            interaction.start_silent()
+
+    def condition(
+        self, audio: Tensor, speaker: Tensor, audio_given: Tensor | None = None
+    ) -> BranchCondition:
+        """Encode one window's audio (B, T, A) and speaker (B,), once for all its steps.
+
+        Where `audio_given` (B,) is False a learned null takes the audio's place (for guidance).
+        """
+        encoded = self.encode_audio(audio)  # (B, T, W)
+        if audio_given is not None:
+            encoded = torch.where(audio_given[:, None, None], encoded, self.null_audio)  # (B, T, W)
+        width = encoded.shape[-1]
+        injected = self.inject_audio(encoded).split(width, dim=-1)  # depth x (B, T, W)
+        return BranchCondition(tuple(injected), self.embed_speaker(speaker))
+
+    def begin(
+        self, x: Tensor, t: Tensor, condition: BranchCondition, known: Known | None
+    ) -> BranchState:
+        """Embed noisy motion x (B, T, D) at diffusion times t (B,)."""
+        tokens = self.embed_motion(x) + self.position[: x.shape[1]]  # (B, T, W)
+        if known is not None:
+            given = torch.cat([known.mask * known.values, known.mask], dim=-1)  # (B, T, D + 1)
+            tokens = tokens + self.embed_known(given)  # (B, T, W)
+        context = functional.silu(self.embed_time(t) + condition.speaker)  # (B, W)
+        modulation = self.modulation(context)[:, None].split(tokens.shape[-1], dim=-1)  # (B, 1, W)
+        return BranchState(tokens, tuple(modulation))
+
+    def block(self, index: int, state: BranchState, condition: BranchCondition) -> Tensor:
+        """Run block `index` and return its features F_i (B, T, W), before any interaction."""
+        first = _PER_BLOCK * index
+        modulation = state.modulation[first : first + _PER_BLOCK]
+        features: Tensor = self.blocks[index](state.tokens, condition.audio[index], modulation)
+        return features
+
+    def interact(
+        self, index: int, state: BranchState, own: Tensor, partner: Tensor | None
+    ) -> BranchState:
+        """Continue from `own` features (B, T, W), mixed with the partner's if there are any."""
+        if self.listens and partner is not None:
+            own = self.interactions[index](own, partner)  # (B, T, W)
+        return BranchState(own, state.modulation)
+
+    def finish(self, state: BranchState) -> Tensor:
+        """Return the prediction (B, T, D)."""
+        shift, scale = state.modulation[-_FINAL:]
+        out: Tensor = self.out(modulate(state.tokens, shift, scale))  # (B, T, D)
+        return out
+
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        condition: BranchCondition,
+        known: Known | None,
+        exchange: Exchange,
+    ) -> tuple[Tensor, Features]:
+        """Run all blocks; after each, `exchange` trades the own features for the partner's.
+
+        Returns the prediction (B, T, D) and the own features of every block.
+        """
+        state = self.begin(x, t, condition, known)
+        features = []
+        for index in range(len(self.blocks)):
+            own = self.block(index, state, condition)  # (B, T, W)
+            features.append(own)
+            state = self.interact(index, state, own, exchange(index, own))
+        return self.finish(state), tuple(features)
+
+    def forward_with_partner(
+        self,
+        x: Tensor,
+        t: Tensor,
+        condition: BranchCondition,
+        known: Known | None,
+        partner: Features | None,
+    ) -> tuple[Tensor, Features]:
+        """Run one step against a snapshot of the partner's features; None skips the interaction."""
+
+        def read(index: int, _: Tensor) -> Tensor | None:
+            return None if partner is None else partner[index]
+
+        result: tuple[Tensor, Features] = self(x, t, condition, known, read)
+        return result
