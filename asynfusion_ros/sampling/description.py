@@ -1,0 +1,123 @@
+"""What a model is beside its weights: the content of its config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.diffusion import NoiseSchedule
+from asynfusion_ros.diffusion.schedule import check_prediction
+from asynfusion_ros.errors import CheckpointError
+from asynfusion_ros.motion.normalisation import ChannelStatistics
+from asynfusion_ros.networks import NetworkSettings
+
+FORMAT_VERSION = 1
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """All about a model but its weights; the content of config.json.
+
+    Attributes:
+        network: sizes of the network.
+        prediction: what the network's output means: epsilon, sample or v_prediction.
+        schedule: the noise schedule it was trained with.
+        lcm_origin: how many times the LCM was distilled at.
+        fps_hz: motion frames per second.
+        look_ahead_s: speech heard beyond the window's end [s].
+        features: the speech features' settings, plain values.
+        features_sha256: hash of those settings and of the feature models, as training found them.
+        face, body, audio: statistics that normalise each channel.
+        idle_face: resting face (face_dim,), weights in 0..1.
+        idle_body: resting pose (body_dim,), rotation vectors in rad.
+        training: record of how the model was trained: plain values.
+    """
+
+    network: NetworkSettings
+    face: ChannelStatistics
+    body: ChannelStatistics
+    audio: ChannelStatistics
+    idle_face: Array
+    idle_body: Array
+    prediction: str = "sample"
+    schedule: NoiseSchedule = field(default_factory=NoiseSchedule.linear)
+    lcm_origin: int = 50
+    fps_hz: float = 30.0
+    look_ahead_s: float = 0.1
+    features: Mapping[str, Any] = field(default_factory=dict)
+    features_sha256: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise CheckpointError where sizes contradict the network's."""
+        check_prediction(self.prediction)
+        sizes = {
+            "face statistics": (len(self.face.mean), self.network.face_dim),
+            "body statistics": (len(self.body.mean), self.network.body_dim),
+            "audio statistics": (len(self.audio.mean), self.network.audio_dim),
+            "idle_face": (len(self.idle_face), self.network.face_dim),
+            "idle_body": (len(self.idle_body), self.network.body_dim),
+        }
+        for name, (found, expected) in sizes.items():
+            if found != expected:
+                raise CheckpointError(f"{name} have {found} channels, the network {expected}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        schedule = self.schedule
+        return {
+            "format_version": FORMAT_VERSION,
+            "network": self.network.to_dict(),
+            "prediction": self.prediction,
+            "schedule": {
+                "beta_start": schedule.beta_start,
+                "beta_end": schedule.beta_end,
+                "steps": schedule.steps,
+            },
+            "lcm_origin": self.lcm_origin,
+            "fps_hz": self.fps_hz,
+            "look_ahead_s": self.look_ahead_s,
+            "features": dict(self.features),
+            "features_sha256": self.features_sha256,
+            "face": self.face.to_dict(),
+            "body": self.body.to_dict(),
+            "audio": self.audio.to_dict(),
+            "idle_face": [float(value) for value in self.idle_face],
+            "idle_body": [float(value) for value in self.idle_body],
+            "training": dict(self.training),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelDescription:
+        """Read what `to_dict` gave; raise CheckpointError where it is not that."""
+        version = values.get("format_version")
+        if version != FORMAT_VERSION:
+            raise CheckpointError(
+                f"model format {version!r}; this version reads format {FORMAT_VERSION}: "
+                "train again, or install the version that wrote it"
+            )
+        try:
+            return cls(
+                network=NetworkSettings.from_dict(values["network"]),
+                prediction=values["prediction"],
+                schedule=NoiseSchedule.linear(**values["schedule"]),
+                lcm_origin=int(values["lcm_origin"]),
+                fps_hz=float(values["fps_hz"]),
+                look_ahead_s=float(values["look_ahead_s"]),
+                features=dict(values["features"]),
+                features_sha256=str(values["features_sha256"]),
+                face=ChannelStatistics.from_dict(values["face"]),
+                body=ChannelStatistics.from_dict(values["body"]),
+                audio=ChannelStatistics.from_dict(values["audio"]),
+                idle_face=np.asarray(values["idle_face"], dtype=np.float32),
+                idle_body=np.asarray(values["idle_body"], dtype=np.float32),
+                training=dict(values["training"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"the model's description is incomplete: {error!r}") from error

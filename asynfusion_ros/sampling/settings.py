@@ -1,0 +1,70 @@
+"""How a window is sampled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class SamplerSettings(Settings):
+    """The method, each branch's steps, and how the branches run beside each other."""
+
+    method: str = setting(
+        "lcm",
+        doc="Consistency sampling in few steps with the distilled network (lcm), or DDIM with "
+        "the teacher (ddim)",
+        choices=("lcm", "ddim"),
+    )
+    expression_steps: int = setting(4, doc="Steps of the face per window", minimum=1, maximum=1000)
+    gesture_steps: int = setting(8, doc="Steps of the body per window", minimum=1, maximum=1000)
+    coupling: str = setting(
+        "asynchronous",
+        doc="Each branch steps at its own pace and reads its partner's newest features "
+        "(asynchronous), or both take every step together, block by block (synchronous)",
+        choices=("asynchronous", "synchronous"),
+    )
+    execution: str = setting(
+        "threaded", doc="One thread per branch, or both in turn", choices=("threaded", "sequential")
+    )
+    cold_start: str = setting(
+        "lockstep",
+        doc="What a window's first step hears of its partner: the partner's own first step, block "
+        "by block (lockstep), or the partner's last features of the window before (previous)",
+        choices=("lockstep", "previous"),
+    )
+    blend_below: float = setting(
+        0.2,
+        doc="Known frames are imposed above this noise level sqrt(1 - abar), blended below it",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    timeout_s: float = setting(
+        10.0,
+        doc="Longest wait for the partner or for a window before the sampler fails",
+        unit="s",
+        minimum=0.01,
+        maximum=3600.0,
+    )
+    threads_per_branch: int = setting(
+        1,
+        doc="CPU threads inside the tensor operations of each branch's thread",
+        minimum=1,
+        maximum=256,
+    )
+
+    def __post_init__(self) -> None:
+        """Check ranges, and that synchronous branches have equally many steps."""
+        super().__post_init__()
+        if self.coupling == "synchronous" and self.expression_steps != self.gesture_steps:
+            raise ConfigError(
+                f"SamplerSettings.coupling is 'synchronous' with {self.expression_steps} "
+                f"expression and {self.gesture_steps} gesture steps; make them equal, or choose "
+                "'asynchronous'"
+            )
+
+    def steps_of(self, branch: str) -> int:
+        """Return the steps per window of `branch`, 'expression' or 'gesture'."""
+        return self.expression_steps if branch == "expression" else self.gesture_steps
