@@ -29,6 +29,13 @@ class SamplerSettings(Settings):
     execution: str = setting(
         "threaded", doc="One thread per branch, or both in turn", choices=("threaded", "sequential")
     )
+    pacing: str = setting(
+        "free",
+        doc="Order in which branches read and publish features: as the threads happen to run "
+        "(free; sequential sampling then takes turns), one step at a time along two virtual clocks "
+        "(turns), or steps side by side along them (parallel). The last two are reproducible",
+        choices=("free", "turns", "parallel"),
+    )
     cold_start: str = setting(
         "lockstep",
         doc="What a window's first step hears of its partner: the partner's own first step, block "

@@ -85,7 +85,7 @@ class BranchTimings:
     """Where one branch's time went in one window.
 
     Attributes:
-        condition_s: encoding the audio.
+        condition_s: drawing the first noise and encoding the audio.
         steps_s: each step, from its read to its publication.
         partner_age_s: age of each snapshot when read; nan where the step had none.
         partner_lag: diffusion time of each snapshot minus the own one; nan where there was none.

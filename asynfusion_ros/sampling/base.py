@@ -1,0 +1,117 @@
+"""What all samplers share: the settings in force, and what one window leaves for the next."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TypeVar
+
+import torch
+
+from asynfusion_ros.sampling.branch_window import BranchWindow, Process, Snapshot
+from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.sampling.order import check_ticks, parallel, turns
+from asynfusion_ros.sampling.settings import SamplerSettings
+from asynfusion_ros.sampling.window import BRANCHES, Tick, WindowRequest, WindowResult
+
+S = TypeVar("S", bound="WindowSampler")
+
+
+class WindowSampler(ABC):
+    """Samples motion windows from a checkpoint; not to be called by two threads at once."""
+
+    def __init__(self, checkpoint: Checkpoint, settings: SamplerSettings | None = None) -> None:
+        """Take the network for the method; raise CheckpointError or ConfigError if impossible."""
+        self.settings = settings or SamplerSettings()
+        description = checkpoint.description
+        self.network = checkpoint.network(self.settings.method).eval()
+        self.process = Process(
+            self.settings.method,
+            description.prediction,
+            description.schedule,
+            description.lcm_origin,
+            self.settings.blend_below,
+        )
+        self._check_counts(self.settings)
+        self._last: dict[str, Snapshot] = {}
+
+    @abstractmethod
+    def sample_window(
+        self, request: WindowRequest, ticks: Sequence[Tick] | None = None
+    ) -> WindowResult:
+        """Sample one window; `ticks` forces the order in which branches read and publish.
+
+        Raises SamplerError where the request does not fit the network, or a branch failed.
+        """
+
+    def set_steps(self, expression: int, gesture: int) -> None:
+        """Change the step counts from the next window on; raise ConfigError if impossible."""
+        settings = self.settings.replace(expression_steps=expression, gesture_steps=gesture)
+        self._check_counts(settings)
+        self.settings = settings
+
+    def reset(self) -> None:
+        """Forget the window before, as at the start of a stream."""
+        self._last = {}
+
+    def close(self) -> None:
+        """End what the sampler started; it samples no more."""
+        self.reset()
+
+    def warm_up(self, frames: int | None = None) -> float:
+        """Sample one window of silence, forget it, and return how long it took [s]."""
+        sizes = self.network.settings
+        silence = torch.zeros(1, frames or sizes.window_frames, sizes.audio_dim)
+        request = WindowRequest(0, silence, torch.zeros(1, dtype=torch.long))
+        elapsed_s = self.sample_window(request).timings.total_s
+        self.reset()
+        return elapsed_s
+
+    def __enter__(self: S) -> S:
+        """Return the sampler itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _check_counts(self, settings: SamplerSettings) -> None:
+        for branch in BRANCHES:
+            self.process.times(settings.steps_of(branch))
+
+    def _check(self, request: WindowRequest) -> None:
+        sizes = self.network.settings
+        request.check(sizes.audio_dim, sizes.face_dim, sizes.body_dim, sizes.window_frames)
+
+    def _open(self, branch: str, request: WindowRequest) -> BranchWindow:
+        module = self.network.expression if branch == "expression" else self.network.gesture
+        times = self.process.times(self.settings.steps_of(branch))
+        return BranchWindow(module, self.process, times, request)
+
+    def _joint_steps(self, request: WindowRequest) -> int:
+        """Return how many first steps the branches take together, block by block."""
+        if self.settings.coupling == "synchronous":
+            return self.settings.expression_steps
+        batch, frames, _ = request.audio.shape
+        follows = len(self._last) == len(BRANCHES) and all(
+            last.window == request.index - 1 and last.features[0].shape[:2] == (batch, frames)
+            for last in self._last.values()
+        )
+        return 0 if self.settings.cold_start == "previous" and follows else 1
+
+    def _ticks(self, joint_steps: int, forced: Sequence[Tick] | None) -> tuple[Tick, ...] | None:
+        """Return the order to keep; None leaves it free."""
+        counts = self.settings.expression_steps, self.settings.gesture_steps
+        if forced is not None:
+            check_ticks(forced, *counts, joint_steps)
+            return tuple(forced)
+        if self.settings.pacing == "free":
+            return None
+        make = turns if self.settings.pacing == "turns" else parallel
+        return make(*counts, joint_steps)

@@ -1,0 +1,192 @@
+"""One branch's diffusion of one window: from noise to motion, step by step."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asynfusion_ros.diffusion import (
+    NoiseSchedule,
+    blend,
+    ddim_step,
+    ddim_timesteps,
+    impose,
+    lcm_step,
+    lcm_timesteps,
+)
+from asynfusion_ros.networks import Branch, BranchCondition, BranchState, Features, Known
+from asynfusion_ros.networks.branch import Exchange
+from asynfusion_ros.sampling.window import BRANCHES, WindowRequest
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a branch last published: its features of one step, never half of them.
+
+    Attributes:
+        window, step: the step that computed the features.
+        diffusion_t: noise level at which they were computed, 0..999.
+        features: one tensor (B, T, W) per block.
+        published_s: moment of publication on the performance counter [s].
+        event: device event to wait for before the tensors are read; None on the CPU.
+    """
+
+    window: int
+    step: int
+    diffusion_t: int
+    features: Features
+    published_s: float
+    event: Any = None
+
+
+@dataclass(frozen=True)
+class Process:
+    """The diffusion that both branches of a sampler share.
+
+    Attributes:
+        method: lcm or ddim.
+        prediction: what the network's output means.
+        schedule: the noise schedule.
+        lcm_origin: number of times that the LCM was distilled at.
+        blend_below: noise level sqrt(1 - abar) under which known frames are blended.
+    """
+
+    method: str
+    prediction: str
+    schedule: NoiseSchedule
+    lcm_origin: int
+    blend_below: float
+
+    def times(self, count: int) -> tuple[int, ...]:
+        """Return the falling diffusion times of `count` steps; raise ConfigError if impossible."""
+        if self.method == "ddim":
+            return ddim_timesteps(count, self.schedule.steps)
+        return lcm_timesteps(count, self.lcm_origin, self.schedule.steps)
+
+
+def draw_noise(request: WindowRequest, branch: str, step: int, shape: tuple[int, ...]) -> Tensor:
+    """Return unit noise on the CPU that depends on nothing but (seed, window, branch, step)."""
+    key = struct.pack("<qqqq", request.seed, request.index, BRANCHES.index(branch), step)
+    seed = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little")
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+class BranchWindow:
+    """The state of one branch in one window: `x`, the noisy motion (B, T, D), and its times.
+
+    Step k draws the noise of (branch, k + 1); (branch, 0) is what the motion starts from. Known
+    frames are imposed at each new noise level, with the same draw that noises the other frames:
+    fresh for the LCM, the first one for DDIM, whose paths have no other noise.
+    """
+
+    def __init__(
+        self, branch: Branch, process: Process, times: tuple[int, ...], request: WindowRequest
+    ) -> None:
+        """Draw the first noise and encode the window's audio, on the branch's device."""
+        self.branch, self.process, self.times, self.request = branch, process, times, request
+        self.device = branch.position.device
+        self.condition: BranchCondition = branch.condition(
+            request.audio.to(self.device), request.speaker.to(self.device)
+        )
+        batch, frames, _ = request.audio.shape
+        self._shape = (batch, frames, branch.dim)
+        self._first_noise = self._draw(0)
+        self.x = self._first_noise
+        known = request.known(branch.name)
+        self._given: Tensor | None = None if known is None else known.to(self.device)
+        self._known = None if self._given is None else _pad_known(self._given, frames)
+        if self._given is not None:
+            self.x = self._overlap(self.x, times[0], self._first_noise)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of this window."""
+        return len(self.times)
+
+    def step(self, index: int, exchange: Exchange) -> Features:
+        """Take step `index`, trading features with the partner; return the own features."""
+        features: Features
+        output, features = self.branch(
+            self.x, self._time(index), self.condition, self._known, exchange
+        )
+        self.x = self._advance(output, index)
+        return features
+
+    def begin(self, index: int) -> BranchState:
+        """Embed the motion for step `index`, to be run block by block."""
+        return self.branch.begin(self.x, self._time(index), self.condition, self._known)
+
+    def complete(self, index: int, state: BranchState) -> None:
+        """End step `index` after its last block."""
+        self.x = self._advance(self.branch.finish(state), index)
+
+    def _time(self, index: int) -> Tensor:
+        return torch.full((self._shape[0],), self.times[index], device=self.device)  # (B,)
+
+    def _advance(self, output: Tensor, index: int) -> Tensor:
+        """Return the motion at the next time from the network's `output` (B, T, D) of a step."""
+        process, schedule = self.process, self.process.schedule
+        t = self.times[index]
+        t_next = self.times[index + 1] if index + 1 < self.steps else -1
+        x0 = schedule.predict_x0(process.prediction, output, self.x, t)  # (B, T, D)
+        noise = self._first_noise
+        if process.method == "ddim":
+            guess = schedule.predict_noise(process.prediction, output, self.x, t)
+            x = ddim_step(schedule, x0, guess, t_next)  # (B, T, D)
+        else:
+            if t_next >= 0:
+                noise = self._draw(index + 1)
+            x, _ = lcm_step(schedule, x0, self.x, t, t_next, noise=noise)  # (B, T, D)
+        return x if self._given is None else self._overlap(x, t_next, noise)
+
+    def _overlap(self, x: Tensor, t: int, noise: Tensor) -> Tensor:
+        """Impose the known frames on x (B, T, D) at time t, or blend them in the final steps."""
+        assert self._given is not None
+        schedule = self.process.schedule
+        fade = schedule.noise_level(t) < self.process.blend_below
+        join = blend if fade else impose
+        return join(schedule, x, self._given, noise[:, : self._given.shape[1]], t)
+
+    def _draw(self, step: int) -> Tensor:
+        return draw_noise(self.request, self.branch.name, step, self._shape).to(self.device)
+
+
+def _pad_known(given: Tensor, frames: int) -> Known:
+    """Return the known frames (B, K, D) as values and mask over all `frames`."""
+    batch, count, dim = given.shape
+    values = given.new_zeros(batch, frames, dim)
+    values[:, :count] = given
+    mask = given.new_zeros(batch, frames, 1)
+    mask[:, :count] = 1.0
+    return Known(values, mask)
+
+
+def joint_step(face: BranchWindow, body: BranchWindow, index: int) -> tuple[Features, Features]:
+    """Take step `index` of both branches in one thread, as DualBranchDiT.forward does."""
+    states = face.begin(index), body.begin(index)
+    said: list[tuple[Tensor, Tensor]] = []
+    for block in range(len(face.branch.blocks)):
+        f_face = face.branch.block(block, states[0], face.condition)  # (B, T, W)
+        f_body = body.branch.block(block, states[1], body.condition)  # (B, T, W)
+        said.append((f_face, f_body))
+        states = (
+            face.branch.interact(block, states[0], f_face, f_body),
+            body.branch.interact(block, states[1], f_body, f_face),
+        )
+    face.complete(index, states[0])
+    body.complete(index, states[1])
+    return tuple(pair[0] for pair in said), tuple(pair[1] for pair in said)
+
+
+def read_snapshot(snapshot: Snapshot | None) -> Exchange:
+    """Return the exchange that answers every block from `snapshot`; with None, with silence."""
+
+    def exchange(index: int, _: Tensor) -> Tensor | None:
+        return None if snapshot is None else snapshot.features[index]
+
+    return exchange
