@@ -1,0 +1,63 @@
+"""What one window gives, and what it leaves to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class GeneratorState:
+    """All that one window leaves to the next.
+
+    Attributes:
+        index: the window to come.
+        seed: seed of the stream's noise.
+        speaker: whose manner to use.
+        face: normalised face of the frames that window knows already, (K, 51); None at the start.
+        body: normalised body of the same frames, (K, 24).
+    """
+
+    index: int = 0
+    seed: int = 0
+    speaker: int = 0
+    face: Array | None = None
+    body: Array | None = None
+
+    def skip_to(self, index: int) -> GeneratorState:
+        """Return a state that goes on at window `index` with nothing known."""
+        return replace(self, index=index, face=None, body=None)
+
+
+@dataclass(frozen=True)
+class ChunkTimings:
+    """Where the time of one window went, and how old a branch's view of its partner was [s]."""
+
+    total_s: float = 0.0
+    feature_s: float = 0.0
+    expression_s: float = 0.0
+    gesture_s: float = 0.0
+    partner_age_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class MotionChunk:
+    """The new frames of one window.
+
+    Attributes:
+        first_frame: number of the first one in the stream.
+        face: (hop, 51) weights in 0..1.
+        body: (hop, 24) rotation vectors [rad].
+        timings: where the time went.
+        nan_frames: frames of the window that were not finite and repeat the one before.
+    """
+
+    first_frame: int
+    face: Array
+    body: Array
+    timings: ChunkTimings
+    nan_frames: int = 0

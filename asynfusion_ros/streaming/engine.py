@@ -1,0 +1,173 @@
+"""The real-time engine: stamped audio in at any pace, poses out by audio time."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.errors import StateError
+from asynfusion_ros.streaming.clock import Clock, SystemClock
+from asynfusion_ros.streaming.intake import Packet, clean_samples
+from asynfusion_ros.streaming.mailbox import Mailbox
+from asynfusion_ros.streaming.playback import Playback, PlaybackFrame
+from asynfusion_ros.streaming.queue import MotionQueue
+from asynfusion_ros.streaming.settings import EngineSettings
+from asynfusion_ros.streaming.status import EngineStatus
+from asynfusion_ros.streaming.stream import output_delay_s
+from asynfusion_ros.streaming.worker import WindowGenerator, Worker
+
+Array = npt.NDArray[np.float32]
+
+IDLE_POLL_S = 0.02
+PIECE_S = 1.0  # longer packets are taken in pieces
+
+
+class AvatarEngine:
+    """Turns pushed audio into poses on time; one thread computes, callers never wait for it.
+
+    Any thread may push, flush, reset and ask for the status; one playback timer calls `frame_at`;
+    the engine thread alone owns the stream and the generator (see Worker, and Mailbox for the
+    order of locks).
+
+    The pose for audio second s is shown at s + `output_delay_s`, plus the stream's constant offset
+    where a source's stamps lag the clock. Audio that comes later than the arrival allowance counts
+    as silence, so a source that stops leaves an avatar that idles alive. An epoch is one stream;
+    flush and reset end it, and what was computed for it is thrown away.
+    """
+
+    def __init__(
+        self,
+        generator: WindowGenerator,
+        to_joints: Callable[[Array, float], npt.NDArray[np.float64]],
+        idle: tuple[Array, Array],
+        settings: EngineSettings,
+        *,
+        clock: Clock | None = None,
+        warn: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        """Take what makes motion and what limits it.
+
+        `to_joints(body (24,), dt_s)` returns joint positions (54,) within limits; `idle` is the
+        resting face (51,) and body (24,); `warn` is told once of each kind of trouble.
+        """
+        self.settings = settings
+        self.plan = generator.plan
+        self.output_delay_s = output_delay_s(generator.plan, settings)
+        self._generator = generator
+        self._clock = clock or SystemClock()
+        self._queue = MotionQueue(len(idle[0]), len(idle[1]))
+        self._playback = Playback(*idle, to_joints, settings.face_ease_s, settings.ease_s)
+        self._mailbox = Mailbox(self._queue, settings.max_queue_s)
+        self._worker = Worker(
+            generator,
+            settings,
+            clock=self._clock,
+            mailbox=self._mailbox,
+            queue=self._queue,
+            warn=warn,
+        )
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the engine thread; does nothing while it runs. Clears an earlier failure."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        self._mailbox.running, self._mailbox.failure = True, ""
+        self._mailbox.renew("starts", restart_noise=True)
+        self._thread = threading.Thread(target=self._run, name="avatar-engine", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """End the engine thread; raise StateError if it does not end within `timeout_s`."""
+        self._mailbox.running = False
+        self._mailbox.renew("stops", restart_noise=True)
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        thread.join(timeout_s)
+        if thread.is_alive():
+            self._thread = thread
+            raise StateError(
+                f"the engine is still busy with a window after {timeout_s} s; wait and stop again"
+            )
+
+    def push_audio(
+        self, stamp_s: float | None, samples: npt.ArrayLike, sample_rate_hz: int, source: str = ""
+    ) -> None:
+        """Hand in audio, mono floats in [-1, 1], whose first sample belongs to `stamp_s`.
+
+        Without a stamp it continues what came before, or begins now. Never waits: what exceeds
+        `max_queue_s` is dropped and counted. Raises AudioError for a wrong rate or shape.
+        """
+        counts: Counter[str] = Counter(packets=1)
+        cleaned = clean_samples(samples, sample_rate_hz, counts)
+        size = round(PIECE_S * sample_rate_hz)
+        first_s = float("nan") if stamp_s is None else stamp_s
+        pieces = (
+            Packet(first_s + at / sample_rate_hz, cleaned[at : at + size], sample_rate_hz, source)
+            for at in range(0, len(cleaned), size)
+        )
+        self._mailbox.post(pieces, counts)
+
+    def flush(self) -> None:
+        """Barge-in: drop waiting audio and motion; the next frame already settles to rest."""
+        self._mailbox.renew("flushes", restart_noise=False)
+
+    def reset(self) -> None:
+        """Begin a new stream: like flush, and the noise starts again from the seed."""
+        self._mailbox.renew("resets", restart_noise=True)
+
+    def set_speaker(self, speaker: int) -> None:
+        """Use another speaker's manner from the next stream on; raise ConfigError if unknown."""
+        self._generator.begin(self.settings.seed, speaker)
+        self._mailbox.set_speaker(speaker)
+
+    def frame_at(self, now_s: float) -> PlaybackFrame:
+        """Return the pose to show at `now_s`; call it from one thread, with growing times."""
+        pose = self._queue.at(now_s)
+        timeline = self._queue.timeline()
+        if timeline is None:
+            self._playback.drop()
+        shift_s = self.output_delay_s if timeline is None else timeline.shift_s
+        audio_time_s = now_s - shift_s if pose is None else pose.audio_time_s
+        return self._playback.render(now_s, audio_time_s, pose)
+
+    def advance(self) -> bool:
+        """Do what the engine thread does in a loop, once; for tests that own time."""
+        return self._worker.advance()
+
+    def status(self) -> EngineStatus:
+        """Return a snapshot of the engine's state and measures."""
+        depth_s = self._queue.depth_s(self._clock.now_s())
+        report, counts, epoch = self._mailbox.read()
+        counts = counts + report.pop("counts", Counter())
+        silent = report.pop("silent", True)
+        failure = self._mailbox.failure
+        state = "idle" if silent else "starved" if depth_s < 0 else "speech"
+        alive = self._mailbox.running
+        return EngineStatus(
+            state="failed" if failure else state if alive else "stopped",
+            failure=failure,
+            epoch=epoch,
+            output_delay_s=self.output_delay_s,
+            hop_s=self.plan.hop_s,
+            look_ahead_s=self.plan.look_ahead_s,
+            queue_depth_s=depth_s,
+            counts=dict(counts),
+            **report,
+        )
+
+    def _run(self) -> None:
+        try:
+            while self._mailbox.running:
+                busy = self._worker.advance()
+                with self._mailbox.condition:
+                    if not busy and not self._mailbox.waiting and self._mailbox.running:
+                        self._clock.wait(self._mailbox.condition, IDLE_POLL_S)
+        except Exception:  # the thread's end is data: consumers read it in the status
+            self._mailbox.fail(traceback.format_exc())

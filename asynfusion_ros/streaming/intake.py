@@ -1,0 +1,210 @@
+"""From stamped packets to one gapless 16 kHz line of samples, addressed by audio time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.audio.resample import StreamingResampler
+from asynfusion_ros.audio.ring import AudioRing
+from asynfusion_ros.errors import AudioError
+from asynfusion_ros.streaming.windows import SAMPLE_RATE_HZ
+
+Samples = npt.NDArray[np.float32]
+
+LOWEST_RATE_HZ = 8000
+HIGHEST_RATE_HZ = 192000
+_SILENCE_BLOCK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A piece of audio as it came in.
+
+    Attributes:
+        stamp_s: time of the first sample [s].
+        samples: mono, (n,), in [-1, 1].
+        rate_hz: sample rate [Hz].
+        source: name of who sent it; empty where unknown.
+    """
+
+    stamp_s: float
+    samples: Samples
+    rate_hz: int
+    source: str = ""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the packet [s]."""
+        return len(self.samples) / self.rate_hz
+
+    @property
+    def end_s(self) -> float:
+        """Time just after the last sample [s]."""
+        return self.stamp_s + self.duration_s
+
+
+def clean_samples(samples: npt.ArrayLike, rate_hz: int, counts: Counter[str]) -> Samples:
+    """Return a finite float32 copy within [-1, 1]; count what had to be mended.
+
+    Raises AudioError for a sample rate outside 8..192 kHz, or for anything but one channel of
+    floating point samples.
+    """
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+        raise AudioError(
+            f"the sample rate is {rate_hz} Hz; send {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
+        )
+    array = np.asarray(samples)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
+        raise AudioError(
+            f"audio has shape {array.shape} and type {array.dtype}; send one channel of floats "
+            "in [-1, 1], shape (samples,)"
+        )
+    finite = np.isfinite(array)
+    counts["nan_samples"] += int(array.size - np.count_nonzero(finite))
+    counts["clipped_samples"] += int(np.count_nonzero(np.abs(array[finite]) > 1.0))
+    mended = np.where(finite, array, 0.0)
+    return np.clip(mended, -1.0, 1.0).astype(np.float32)
+
+
+class AudioTimeline:
+    """The samples of one stream, without gaps, from the stream's first stamp on.
+
+    Gaps between packets become silence, overlaps are cut, stamps that jitter within the tolerance
+    are taken as continuous. The rate may change from packet to packet. Not thread-safe: the engine
+    thread owns it.
+    """
+
+    def __init__(
+        self, anchor_s: float, tolerance_s: float, capacity_samples: int, counts: Counter[str]
+    ) -> None:
+        """Begin a stream whose first sample belongs to `anchor_s`."""
+        self.anchor_s = anchor_s
+        self.filled = True  # nothing but silence since the last packet
+        self._tolerance_s = tolerance_s
+        self._counts = counts
+        self._ring = AudioRing(capacity_samples)
+        self._rate_hz = SAMPLE_RATE_HZ
+        self._resampler: StreamingResampler | None = None
+        self._segment_s = 0.0  # where samples of the present rate begin, after the anchor
+        self._segment_samples = 0  # how many of them came in
+
+    @property
+    def head(self) -> int:
+        """Samples at 16 kHz that are ready, counted from the anchor."""
+        return self._ring.end
+
+    @property
+    def expected_s(self) -> float:
+        """The stamp that would continue the line without a gap [s]."""
+        return self.anchor_s + self._segment_s + self._segment_samples / self._rate_hz
+
+    def write(self, packet: Packet) -> float:
+        """Add a packet; return how much of it [s] lay before what is there, and was cut."""
+        if packet.rate_hz != self._rate_hz:
+            self._change_rate(packet.rate_hz)
+        samples, cut = packet.samples, 0
+        error_s = packet.stamp_s - self.expected_s
+        if error_s > self._tolerance_s:
+            self._counts["audio_gaps"] += 0 if self.filled else 1
+            self._append_silence(round(error_s * self._rate_hz))
+        elif error_s < -self._tolerance_s:
+            cut = min(round(-error_s * self._rate_hz), len(samples))
+            self._counts["cut_samples"] += cut
+        if cut < len(samples):
+            self._append(samples[cut:])
+            self.filled = False
+        return cut / packet.rate_hz
+
+    def fill_to(self, sample: int) -> None:
+        """Continue with silence until at least `sample` samples (16 kHz) are ready."""
+        while self.head < sample:
+            missing_s = (sample - self.head) / SAMPLE_RATE_HZ
+            self._append_silence(int(missing_s * self._rate_hz) + 1)
+        self.filled = True
+
+    def read(self, first: int, count: int) -> Samples:
+        """Return samples [first, first + count); silence before the anchor and after the head."""
+        samples = np.zeros(count, np.float32)
+        begin, end = max(first, 0), min(first + count, self.head)
+        if end > begin:
+            samples[begin - first : end - first] = self._ring.read(begin, end - begin)
+        return samples
+
+    def _append_silence(self, count: int) -> None:
+        block = round(_SILENCE_BLOCK_S * self._rate_hz)
+        while count > 0:
+            self._append(np.zeros(min(count, block), np.float32))
+            count -= block
+
+    def _append(self, samples: Samples) -> None:
+        self._segment_samples += len(samples)
+        ready = samples if self._resampler is None else self._resampler.process(samples)
+        self._ring.append(ready)
+
+    def _change_rate(self, rate_hz: int) -> None:
+        if self._segment_samples:
+            self._counts["rate_changes"] += 1
+        if self._resampler is not None:
+            self._ring.append(self._resampler.flush())
+        self._segment_s = self.expected_s - self.anchor_s
+        self._segment_samples = 0
+        self._rate_hz = rate_hz
+        missing = round(self._segment_s * SAMPLE_RATE_HZ) - self.head
+        self._ring.append(np.zeros(max(0, missing), np.float32))
+        same = rate_hz == SAMPLE_RATE_HZ
+        self._resampler = None if same else StreamingResampler(rate_hz, SAMPLE_RATE_HZ)
+
+
+class SourceGate:
+    """Decides which packets belong to a stream: the first source wins, a single stray is dropped.
+
+    A packet whose stamp neither continues the line nor lies wholly behind it waits for the next
+    one: where that one continues the stray, the source has jumped and both are let in; where it
+    continues the line, the stray came from somebody else.
+    """
+
+    def __init__(self, source: str, tolerance_s: float, counts: Counter[str]) -> None:
+        """Let in packets of `source`."""
+        self._source = source
+        self._tolerance_s = tolerance_s
+        self._counts = counts
+        self._stray: Packet | None = None
+
+    def admit(self, packet: Packet, line: AudioTimeline) -> list[Packet]:
+        """Return the packets to write now: none, this one, or a stray and this one."""
+        if line.filled:  # nobody speaks: whoever comes now is the source
+            self._source = packet.source
+            return [packet]
+        if packet.source != self._source:
+            self._counts["other_source"] += 1
+            return []
+        if abs(packet.stamp_s - line.expected_s) <= self._tolerance_s:
+            self._drop_stray()
+            return [packet]
+        if packet.end_s <= line.expected_s + self._tolerance_s:
+            self._counts["duplicates"] += 1
+            return []
+        stray = self._stray
+        if stray is not None and abs(packet.stamp_s - stray.end_s) <= self._tolerance_s:
+            self._stray = None
+            return [stray, packet]
+        self._drop_stray()
+        self._stray = packet
+        return []
+
+    def release(self, due_s: float) -> Packet | None:
+        """Return the waiting stray, if any, once its time `due_s` has come."""
+        stray = self._stray
+        if stray is None or stray.stamp_s > due_s:
+            return None
+        self._stray = None
+        return stray
+
+    def _drop_stray(self) -> None:
+        if self._stray is not None:
+            self._counts["other_source"] += 1
+            self._stray = None

@@ -1,0 +1,121 @@
+"""What can be chosen about streaming."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.sampling.settings import SamplerSettings
+from asynfusion_ros.settings import Settings, setting
+from asynfusion_ros.streaming.windows import FRAMES_PER_STEP, WINDOW_FRAMES
+
+
+@dataclass(frozen=True)
+class EngineSettings(Settings):
+    """Windows, delays and policies of the streaming engine; `generate` uses the same ones."""
+
+    hop_frames: int = setting(
+        12,
+        doc="New frames per window: fewer lowers the latency and costs compute; a multiple of 3",
+        unit="frames",
+        minimum=FRAMES_PER_STEP,
+        maximum=WINDOW_FRAMES,
+    )
+    publish_rate_hz: float = setting(
+        60.0, doc="Poses per second given to consumers", unit="Hz", minimum=1.0, maximum=240.0
+    )
+    arrival_allowance_s: float = setting(
+        0.2,
+        doc="Audio later than this counts as silence; part of the output delay. "
+        "Keep it above the duration of one audio chunk",
+        unit="s",
+        minimum=0.0,
+        maximum=5.0,
+    )
+    compute_allowance_s: float = setting(
+        0.3,
+        doc="Time granted to compute one window; part of the output delay",
+        unit="s",
+        minimum=0.0,
+        maximum=5.0,
+    )
+    deterministic_patience_s: float = setting(
+        5.0,
+        doc="In the deterministic mode, audio up to this late still changes the motion",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+    )
+    max_queue_s: float = setting(
+        120.0,
+        doc="Audio that may wait ahead of time (speech synthesis faster than real time)",
+        unit="s",
+        minimum=1.0,
+        maximum=3600.0,
+    )
+    stamp_tolerance_s: float = setting(
+        0.04,
+        doc="Jitter of stamps that counts as continuous audio",
+        unit="s",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    ease_s: float = setting(
+        0.4,
+        doc="Time in which the body settles after a start, a stop or a flush",
+        unit="s",
+        minimum=0.05,
+        maximum=5.0,
+    )
+    face_ease_s: float = setting(
+        0.1,
+        doc="Time in which the face settles after a start, a stop or a flush",
+        unit="s",
+        minimum=0.02,
+        maximum=5.0,
+    )
+    limits: bool = setting(True, doc="Keep joints within the position and velocity limits")
+    deterministic: bool = setting(
+        False,
+        doc="Same audio, same motion, whatever the timing: sequential sampling, no shedding",
+    )
+    shed_load: bool = setting(True, doc="Take fewer sampling steps while windows come too late")
+    seed: int = setting(0, doc="Seed of the sampling noise", minimum=0)
+    speaker: int = setting(0, doc="Index of the speaker whose manner is used", minimum=0)
+    method: str = setting(SamplerSettings.method, doc="Sampling method", choices=("lcm", "ddim"))
+    expression_steps: int = setting(
+        SamplerSettings.expression_steps,
+        doc="Sampling steps of the face per window",
+        minimum=1,
+        maximum=1000,
+    )
+    gesture_steps: int = setting(
+        SamplerSettings.gesture_steps,
+        doc="Sampling steps of the body per window",
+        minimum=1,
+        maximum=1000,
+    )
+    execution: str = setting(
+        SamplerSettings.execution,
+        doc="One thread per branch, or both in turn",
+        choices=("threaded", "sequential"),
+    )
+
+    def __post_init__(self) -> None:
+        """Check each field, then that windows start on whole samples; raise ConfigError."""
+        super().__post_init__()
+        if self.hop_frames % FRAMES_PER_STEP:
+            raise ConfigError(
+                f"EngineSettings.hop_frames is {self.hop_frames}; choose a multiple of "
+                f"{FRAMES_PER_STEP}, so that windows start on whole audio samples"
+            )
+
+    def sampler_settings(self) -> SamplerSettings:
+        """Return how windows are sampled; the deterministic mode fixes the branches' order."""
+        return SamplerSettings(
+            method=self.method,
+            expression_steps=self.expression_steps,
+            gesture_steps=self.gesture_steps,
+            execution=self.execution,
+            pacing="parallel" if self.deterministic else "free",
+        )

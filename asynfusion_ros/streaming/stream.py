@@ -1,0 +1,197 @@
+"""One stream of audio and the windows it is turned into; the engine thread owns it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.streaming.chunk import GeneratorState
+from asynfusion_ros.streaming.intake import AudioTimeline, Packet, SourceGate
+from asynfusion_ros.streaming.queue import Timeline
+from asynfusion_ros.streaming.settings import EngineSettings
+from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ, WindowPlan
+
+MAX_LEAD_S = 1.0  # motion is made at most this long before it is shown, plus one hop
+RELOCATE_S = 0.5  # after this much late audio the stream is placed anew
+STALE_S = 10.0  # a line of silence that lags more than this (suspend, clock jump) is given up
+_FORGIVEN_LATENESS = 0.05  # share of audio that may come too late for ever
+
+
+@dataclass(frozen=True)
+class Job:
+    """One window to compute: its audio and the state before it.
+
+    `provisional` windows hear silence where audio may still come; they are shown, but a later
+    packet has them computed again from the last settled state.
+    """
+
+    state: GeneratorState
+    samples: npt.NDArray[np.float32]
+    provisional: bool
+
+
+class Stream:
+    """Audio by audio time, which window is next, and when silence is taken for granted."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        source: str,
+        state: GeneratorState,
+        plan: WindowPlan,
+        settings: EngineSettings,
+        *,
+        counts: Counter[str],
+    ) -> None:
+        """Begin at `timeline.anchor_s` with the generator's initial `state`."""
+        self.timeline = timeline
+        capacity = plan.sample_count + round((settings.max_queue_s + STALE_S) * SAMPLE_RATE_HZ)
+        tolerance_s = settings.stamp_tolerance_s
+        self._line = AudioTimeline(timeline.anchor_s, tolerance_s, capacity, counts)
+        self._gate = SourceGate(source, tolerance_s, counts)
+        self._plan = plan
+        self._settings = settings
+        self._counts = counts
+        self._state = state
+        self._provisional: list[GeneratorState] = []
+        self._late_s = 0.0
+        allowance_s = settings.arrival_allowance_s
+        patience_s = settings.deterministic_patience_s if settings.deterministic else 0.0
+        self._patience_s = max(allowance_s, patience_s)
+        self._offset_s = timeline.shift_s - output_delay_s(plan, settings)
+
+    @property
+    def epoch(self) -> int:
+        """Number of the stream."""
+        return self.timeline.epoch
+
+    @property
+    def speech(self) -> bool:
+        """Whether it follows a source, rather than idling before the first one."""
+        return self.timeline.speech
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing but silence has come since the last packet."""
+        return self._line.filled
+
+    @property
+    def expected_s(self) -> float:
+        """The stamp that would continue the audio without a gap [s]."""
+        return self._line.expected_s
+
+    def report(self) -> dict[str, Any]:
+        """Return the EngineStatus fields that the stream knows, and whether it is silent."""
+        ahead = self._line.head - self._plan.end_sample(self._state.index)
+        return {
+            "silent": self.silent,
+            "audio_ahead_s": max(0.0, ahead / SAMPLE_RATE_HZ),
+            "stream_offset_s": self._offset_s,
+        }
+
+    def take(self, packet: Packet) -> Packet | None:
+        """Add a packet where it belongs; return it if it belongs to a new stream instead."""
+        for admitted in self._gate.admit(packet, self._line):
+            if admitted.stamp_s - self._line.expected_s > self._settings.max_queue_s:
+                return admitted
+            if not self._write(admitted):
+                return admitted
+        return None
+
+    def next_job(self, now_s: float) -> Job | None:
+        """Return the next window that can and should be computed at `now_s`."""
+        stray = self._gate.release(self._due_s(now_s))
+        if stray is not None:
+            self._write(stray)
+        self._skip_what_is_past(now_s)
+        while True:
+            end = self._plan.end_sample(self._state.index)
+            if self._line.head < end and self._overdue_s(now_s, end) >= self._patience_s:
+                self._counts["silence_fills"] += 1
+                self._line.fill_to(end)
+            if self._line.head < end or not self._provisional:
+                break
+            self._state = self._provisional.pop(0)  # the silence came true
+        state = self._provisional[-1] if self._provisional else self._state
+        end = self._plan.end_sample(state.index)
+        known = self._line.head >= end
+        due = self._overdue_s(now_s, end) >= self._settings.arrival_allowance_s
+        if self._lead_s(now_s, state.index) > MAX_LEAD_S or not (known or due):
+            return None
+        first, count = self._plan.first_sample(state.index), self._plan.sample_count
+        return Job(state, self._line.read(first, count), provisional=not known)
+
+    def finish(self, job: Job, after: GeneratorState) -> None:
+        """Go on from the state `after` a job."""
+        if job.provisional:
+            self._provisional.append(after)
+        else:
+            self._state = after
+
+    def is_stale(self, now_s: float) -> bool:
+        """Whether the line lags so far behind the clock that it is better begun anew."""
+        head_s = self._line.anchor_s + self._line.head / SAMPLE_RATE_HZ
+        lag_s = now_s - self._offset_s - head_s
+        return self.silent and lag_s > self._patience_s + STALE_S
+
+    def _write(self, packet: Packet) -> bool:
+        """Write unless too far ahead; return False when the stream must be placed anew."""
+        end = self._plan.end_sample(self._state.index)
+        ahead_s = packet.end_s - (self._line.anchor_s + end / SAMPLE_RATE_HZ)
+        if ahead_s > self._settings.max_queue_s:
+            self._counts["queue_full"] += 1
+            return True
+        cut_s = self._line.write(packet)
+        if cut_s:
+            self._counts["late_packets"] += 1
+        if cut_s < packet.duration_s:
+            self._provisional.clear()
+        forgiven_s = _FORGIVEN_LATENESS * packet.duration_s
+        self._late_s = max(0.0, self._late_s + cut_s - forgiven_s)
+        return self._late_s < RELOCATE_S
+
+    def _skip_what_is_past(self, now_s: float) -> None:
+        """Leave out windows whose every frame should have been shown by now."""
+        if self._settings.deterministic:
+            return
+        frame = int((now_s - self.timeline.frame_due_s(0)) * FPS_HZ) + 1
+        needed = self._plan.window_of_frame(max(0, frame))
+        if needed > self._state.index:
+            self._counts["windows_skipped"] += needed - self._state.index
+            self._state = self._state.skip_to(needed)
+
+    def _lead_s(self, now_s: float, index: int) -> float:
+        return (
+            self.timeline.frame_due_s(self._plan.new_frames(index).start)
+            - now_s
+            - (self._plan.hop_s)
+        )
+
+    def _due_s(self, now_s: float) -> float:
+        """Return the audio time from which on a packet may still come."""
+        return now_s - self._offset_s - self._settings.arrival_allowance_s
+
+    def _overdue_s(self, now_s: float, sample: int) -> float:
+        """Return how long ago `sample` should have come."""
+        return now_s - self._offset_s - (self._line.anchor_s + sample / SAMPLE_RATE_HZ)
+
+
+def output_delay_s(plan: WindowPlan, settings: EngineSettings) -> float:
+    """Return the constant time from an audio stamp to the pose that belongs to it [s]."""
+    allowances_s = settings.arrival_allowance_s + settings.compute_allowance_s
+    return plan.hop_s + plan.look_ahead_s + allowances_s
+
+
+def stream_offset_s(delay_s: float, settings: EngineSettings) -> float:
+    """Return by how much to shift a stream whose first packet came `delay_s` after its stamp.
+
+    Zero for a source on the same clock (live, or ahead of time within the queue); otherwise such
+    that further packets come with half the arrival allowance to spare.
+    """
+    if -settings.max_queue_s <= delay_s <= 0.75 * settings.arrival_allowance_s:
+        return 0.0
+    return delay_s - 0.5 * settings.arrival_allowance_s

@@ -1,0 +1,161 @@
+"""The engine thread's work: packets into streams, streams into windows, windows into motion."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.streaming.clock import Clock
+from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk
+from asynfusion_ros.streaming.governor import StepGovernor, Steps
+from asynfusion_ros.streaming.intake import Packet
+from asynfusion_ros.streaming.mailbox import Mailbox
+from asynfusion_ros.streaming.queue import MotionQueue
+from asynfusion_ros.streaming.settings import EngineSettings
+from asynfusion_ros.streaming.status import WARNINGS, WindowMeter
+from asynfusion_ros.streaming.stream import Stream, output_delay_s, stream_offset_s
+from asynfusion_ros.streaming.windows import WindowPlan
+
+Array = npt.NDArray[np.float32]
+
+CLOCK_JUMP_S = 1.0  # a clock that goes back further than this begins a new stream
+
+
+class WindowGenerator(Protocol):
+    """What makes motion of a window of audio: MotionGenerator, or a stub in tests."""
+
+    @property
+    def plan(self) -> WindowPlan:
+        """The grid of windows."""
+        ...
+
+    def begin(self, seed: int | None = None, speaker: int | None = None) -> GeneratorState:
+        """Return the state before window 0."""
+        ...
+
+    def step(
+        self, samples: Array, state: GeneratorState, steps: Steps | None = None
+    ) -> tuple[MotionChunk, GeneratorState]:
+        """Return the new frames of a window and the state after it."""
+        ...
+
+
+class Worker:
+    """Owns the stream, the generator and their measures; used by one thread."""
+
+    def __init__(
+        self,
+        generator: WindowGenerator,
+        settings: EngineSettings,
+        *,
+        clock: Clock,
+        mailbox: Mailbox,
+        queue: MotionQueue,
+        warn: Callable[[str], None],
+    ) -> None:
+        """Read packets from `mailbox`, write motion to `queue`, tell `warn` of trouble once."""
+        self._generator = generator
+        self._settings = settings
+        self._clock = clock
+        self._mailbox = mailbox
+        self._queue = queue
+        self._warn = warn
+        self._warned: set[str] = set()
+        self._counts: Counter[str] = Counter()
+        full = Steps(settings.expression_steps, settings.gesture_steps)
+        self._governor = StepGovernor(full, settings.shed_load and not settings.deterministic)
+        self._meter = WindowMeter(generator.plan.hop_s)
+        self._measures: dict[str, Any] = {}
+        self._stream: Stream | None = None
+        self._last_s = clock.now_s()
+
+    def advance(self) -> bool:
+        """Take in what came and compute at most one window; return whether one was computed."""
+        now_s = self._clock.now_s()
+        packets, epoch = self._mailbox.collect()
+        stream = self._stream
+        went_back = now_s < self._last_s - CLOCK_JUMP_S
+        self._last_s = now_s
+        if stream is None or stream.epoch != epoch or went_back or stream.is_stale(now_s):
+            stream = self._begin(None, now_s, epoch)
+        for packet in packets:
+            stream = stream and self._take(stream, packet, now_s)
+        self._stream = stream
+        busy = stream is not None and self._compute(stream, now_s)
+        self._report()
+        return busy
+
+    def _take(self, stream: Stream, packet: Packet, now_s: float) -> Stream | None:
+        """Give a packet to its stream, a new one where needed; None if a flush came between."""
+        if np.isnan(packet.stamp_s):
+            continues = stream.speech and stream.expected_s > now_s
+            packet = replace(packet, stamp_s=stream.expected_s if continues else now_s)
+        foreign = stream.take(packet) if stream.speech else packet
+        if foreign is None:
+            return stream
+        fresh = self._begin(foreign, now_s, stream.epoch)
+        if fresh is not None:
+            fresh.take(foreign)
+        return fresh
+
+    def _begin(self, packet: Packet | None, now_s: float, epoch: int) -> Stream | None:
+        """Begin a stream at `packet`, or an idle one; return None if `epoch` has passed."""
+        settings, plan = self._settings, self._generator.plan
+        if packet is None:  # placed such that its first window is due now
+            anchor_s = now_s - plan.hop_s - plan.look_ahead_s - settings.arrival_allowance_s
+            offset_s = 0.0
+        else:
+            anchor_s = packet.stamp_s
+            offset_s = stream_offset_s(now_s - anchor_s, settings)
+        shift_s = output_delay_s(plan, settings) + offset_s
+        opened = self._mailbox.begin(epoch, anchor_s, shift_s, speech=packet is not None)
+        if opened is None:
+            return None
+        timeline, streams, speaker = opened
+        seed = settings.seed + (0 if settings.deterministic else streams)
+        self._counts["streams"] += timeline.speech
+        state = self._generator.begin(seed, speaker)
+        return Stream(
+            timeline, packet.source if packet else "", state, plan, settings, self._counts
+        )
+
+    def _compute(self, stream: Stream, now_s: float) -> bool:
+        job = stream.next_job(now_s)
+        if job is None:
+            return False
+        chunk, after = self._generator.step(job.samples, job.state, self._governor.steps)
+        if not self._queue.push(stream.epoch, chunk.first_frame, chunk.face, chunk.body):
+            self._counts["windows_discarded"] += 1
+            return True
+        stream.finish(job, after)
+        self._meter.add(chunk.timings)
+        self._measures = self._meter.report()
+        self._counts["windows"] += 1
+        self._counts["nan_frames"] += chunk.nan_frames
+        missed = self._clock.now_s() > stream.timeline.frame_due_s(chunk.first_frame)
+        self._counts["deadline_misses"] += missed
+        load = chunk.timings.total_s / self._generator.plan.hop_s
+        change = self._governor.observe(load, missed)
+        self._counts["steps_shed"] += change < 0
+        self._counts["steps_regained"] += change > 0
+        return True
+
+    def _report(self) -> None:
+        steps = self._governor.steps
+        report = {
+            "counts": Counter(self._counts),
+            "expression_steps": steps.expression,
+            "gesture_steps": steps.gesture,
+            **self._measures,
+            **({} if self._stream is None else self._stream.report()),
+        }
+        counts = self._mailbox.publish(report) + self._counts
+        for cause in WARNINGS.keys() - self._warned:
+            if counts[cause] > 0:
+                self._warned.add(cause)
+                self._warn(WARNINGS[cause])
