@@ -13,7 +13,10 @@ from asynfusion_ros.sampling.branch_window import BranchWindow, Process, Snapsho
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.order import check_ticks, parallel, turns
 from asynfusion_ros.sampling.settings import SamplerSettings
+from asynfusion_ros.sampling.staged import StagedBranch
 from asynfusion_ros.sampling.window import BRANCHES, Tick, WindowRequest, WindowResult
+
+_WARM_UP_WINDOWS = 2
 
 S = TypeVar("S", bound="WindowSampler")
 
@@ -34,6 +37,10 @@ class WindowSampler(ABC):
             self.settings.blend_below,
         )
         self._check_counts(self.settings)
+        self._stages = {
+            "expression": StagedBranch(self.network.expression, self.settings.traced),
+            "gesture": StagedBranch(self.network.gesture, self.settings.traced),
+        }
         self._last: dict[str, Snapshot] = {}
 
     @abstractmethod
@@ -60,11 +67,19 @@ class WindowSampler(ABC):
         self.reset()
 
     def warm_up(self, frames: int | None = None) -> float:
-        """Sample one window of silence, forget it, and return how long it took [s]."""
+        """Sample silence, with and without known frames, until torch has optimised its graphs.
+
+        Forgets those windows, and returns how long the last one took [s].
+        """
         sizes = self.network.settings
         silence = torch.zeros(1, frames or sizes.window_frames, sizes.audio_dim)
-        request = WindowRequest(0, silence, torch.zeros(1, dtype=torch.long))
-        elapsed_s = self.sample_window(request).timings.total_s
+        speaker = torch.zeros(1, dtype=torch.long)
+        face, body = torch.zeros(1, 1, sizes.face_dim), torch.zeros(1, 1, sizes.body_dim)
+        elapsed_s = 0.0
+        for known in ((None, None), (face, body)):
+            for index in range(_WARM_UP_WINDOWS):
+                request = WindowRequest(index, silence, speaker, *known)
+                elapsed_s = self.sample_window(request).timings.total_s
         self.reset()
         return elapsed_s
 
@@ -90,9 +105,8 @@ class WindowSampler(ABC):
         request.check(sizes.audio_dim, sizes.face_dim, sizes.body_dim, sizes.window_frames)
 
     def _open(self, branch: str, request: WindowRequest) -> BranchWindow:
-        module = self.network.expression if branch == "expression" else self.network.gesture
         times = self.process.times(self.settings.steps_of(branch))
-        return BranchWindow(module, self.process, times, request)
+        return BranchWindow(self._stages[branch], self.process, times, request)
 
     def _joint_steps(self, request: WindowRequest) -> int:
         """Return how many first steps the branches take together, block by block."""

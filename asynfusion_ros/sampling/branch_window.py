@@ -19,8 +19,9 @@ from asynfusion_ros.diffusion import (
     lcm_step,
     lcm_timesteps,
 )
-from asynfusion_ros.networks import Branch, BranchCondition, BranchState, Features, Known
+from asynfusion_ros.networks import BranchCondition, Features, Known
 from asynfusion_ros.networks.branch import Exchange
+from asynfusion_ros.sampling.staged import Modulation, StagedBranch
 from asynfusion_ros.sampling.window import BRANCHES, WindowRequest
 
 
@@ -85,10 +86,12 @@ class BranchWindow:
     """
 
     def __init__(
-        self, branch: Branch, process: Process, times: tuple[int, ...], request: WindowRequest
+        self, stages: StagedBranch, process: Process, times: tuple[int, ...], request: WindowRequest
     ) -> None:
         """Draw the first noise and encode the window's audio, on the branch's device."""
-        self.branch, self.process, self.times, self.request = branch, process, times, request
+        self.stages, self.process, self.times, self.request = stages, process, times, request
+        branch = stages.branch
+        self.name = branch.name
         self.device = branch.position.device
         self.condition: BranchCondition = branch.condition(
             request.audio.to(self.device), request.speaker.to(self.device)
@@ -97,7 +100,7 @@ class BranchWindow:
         self._shape = (batch, frames, branch.dim)
         self._first_noise = self._draw(0)
         self.x = self._first_noise
-        known = request.known(branch.name)
+        known = request.known(self.name)
         self._given: Tensor | None = None if known is None else known.to(self.device)
         self._known = None if self._given is None else _pad_known(self._given, frames)
         if self._given is not None:
@@ -110,20 +113,19 @@ class BranchWindow:
 
     def step(self, index: int, exchange: Exchange) -> Features:
         """Take step `index`, trading features with the partner; return the own features."""
-        features: Features
-        output, features = self.branch(
+        output, features = self.stages.step(
             self.x, self._time(index), self.condition, self._known, exchange
         )
         self.x = self._advance(output, index)
         return features
 
-    def begin(self, index: int) -> BranchState:
-        """Embed the motion for step `index`, to be run block by block."""
-        return self.branch.begin(self.x, self._time(index), self.condition, self._known)
+    def start(self, index: int) -> tuple[Tensor, Modulation]:
+        """Begin step `index` and return the first block's features and the modulations."""
+        return self.stages.start(self.x, self._time(index), self.condition, self._known)
 
-    def complete(self, index: int, state: BranchState) -> None:
-        """End step `index` after its last block."""
-        self.x = self._advance(self.branch.finish(state), index)
+    def finish(self, index: int, own: Tensor, partner: Tensor, modulation: Modulation) -> None:
+        """End step `index` after the trade of its last features (B, T, W)."""
+        self.x = self._advance(self.stages.finish(own, partner, modulation), index)
 
     def _time(self, index: int) -> Tensor:
         return torch.full((self._shape[0],), self.times[index], device=self.device)  # (B,)
@@ -153,7 +155,7 @@ class BranchWindow:
         return join(schedule, x, self._given, noise[:, : self._given.shape[1]], t)
 
     def _draw(self, step: int) -> Tensor:
-        return draw_noise(self.request, self.branch.name, step, self._shape).to(self.device)
+        return draw_noise(self.request, self.name, step, self._shape).to(self.device)
 
 
 def _pad_known(given: Tensor, frames: int) -> Known:
@@ -168,19 +170,18 @@ def _pad_known(given: Tensor, frames: int) -> Known:
 
 def joint_step(face: BranchWindow, body: BranchWindow, index: int) -> tuple[Features, Features]:
     """Take step `index` of both branches in one thread, as DualBranchDiT.forward does."""
-    states = face.begin(index), body.begin(index)
-    said: list[tuple[Tensor, Tensor]] = []
-    for block in range(len(face.branch.blocks)):
-        f_face = face.branch.block(block, states[0], face.condition)  # (B, T, W)
-        f_body = body.branch.block(block, states[1], body.condition)  # (B, T, W)
-        said.append((f_face, f_body))
-        states = (
-            face.branch.interact(block, states[0], f_face, f_body),
-            body.branch.interact(block, states[1], f_body, f_face),
+    (f_face, mod_face), (f_body, mod_body) = face.start(index), body.start(index)
+    said_face, said_body = [f_face], [f_body]
+    for block in range(1, face.stages.depth):
+        f_face, f_body = (
+            face.stages.advance(block, f_face, f_body, face.condition, mod_face),  # (B, T, W)
+            body.stages.advance(block, f_body, f_face, body.condition, mod_body),  # (B, T, W)
         )
-    face.complete(index, states[0])
-    body.complete(index, states[1])
-    return tuple(pair[0] for pair in said), tuple(pair[1] for pair in said)
+        said_face.append(f_face)
+        said_body.append(f_body)
+    face.finish(index, f_face, f_body, mod_face)
+    body.finish(index, f_body, f_face, mod_body)
+    return tuple(said_face), tuple(said_body)
 
 
 def read_snapshot(snapshot: Snapshot | None) -> Exchange:

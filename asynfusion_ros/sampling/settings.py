@@ -48,6 +48,11 @@ class SamplerSettings(Settings):
         minimum=0.0,
         maximum=1.0,
     )
+    traced: bool = setting(
+        True,
+        doc="Run the network as traced graphs, which two threads can do side by side; the numbers "
+        "are the same without",
+    )
     timeout_s: float = setting(
         10.0,
         doc="Longest wait for the partner or for a window before the sampler fails",

@@ -132,7 +132,7 @@ class ThreadedSampler(WindowSampler):
         self, window: BranchWindow, step: int, buffer: FeatureBuffer, joint: int, log: BranchLog
     ) -> None:
         """Read, run one step and publish."""
-        name, t = window.branch.name, window.times[step]
+        name, t = window.name, window.times[step]
         lane = self._lanes[name]
         if step < joint:
             log.read(None, t)
