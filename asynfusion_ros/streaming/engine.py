@@ -131,7 +131,8 @@ class AvatarEngine:
         """Return the pose to show at `now_s`; call it from one thread, with growing times."""
         pose = self._queue.at(now_s)
         timeline = self._queue.timeline()
-        if timeline is None:
+        held = self._playback.held_epoch
+        if held is not None and not self._queue.holds(held):
             self._playback.drop()
         shift_s = self.output_delay_s if timeline is None else timeline.shift_s
         audio_time_s = now_s - shift_s if pose is None else pose.audio_time_s
@@ -145,7 +146,7 @@ class AvatarEngine:
         """Return a snapshot of the engine's state and measures."""
         depth_s = self._queue.depth_s(self._clock.now_s())
         report, counts, epoch = self._mailbox.read()
-        counts = counts + report.pop("counts", Counter())
+        counts.update(report.pop("counts", {}))
         silent = report.pop("silent", True)
         failure = self._mailbox.failure
         state = "idle" if silent else "starved" if depth_s < 0 else "speech"
@@ -158,7 +159,7 @@ class AvatarEngine:
             hop_s=self.plan.hop_s,
             look_ahead_s=self.plan.look_ahead_s,
             queue_depth_s=depth_s,
-            counts=dict(counts),
+            counts=counts,
             **report,
         )
 

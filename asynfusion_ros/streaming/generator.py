@@ -123,9 +123,7 @@ class MotionGenerator:
         if steps is not None and steps != self._steps:
             self._sampler.set_steps(steps.expression, steps.gesture)
             self._steps = steps
-        result = self._sampler.sample_window(
-            self._request(np.asarray(features, np.float32), state)
-        )
+        result = self._sampler.sample_window(self._request(np.asarray(features, np.float32), state))
         face, face_nan = _mend(_to_numpy(result.face), state.face)
         body, body_nan = _mend(_to_numpy(result.body), state.body)
         chunk = self._chunk(face, body, state.index, int(np.count_nonzero(face_nan | body_nan)))

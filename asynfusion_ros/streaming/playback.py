@@ -125,6 +125,11 @@ class Playback:
         state = "settling" if pose is None else "speech" if pose.timeline.speech else "idle"
         return PlaybackFrame(audio_time_s, face_now, body_now, joints, velocities, state)
 
+    @property
+    def held_epoch(self) -> int | None:
+        """The stream whose last pose would be held through a short hole; None where there is none."""
+        return None if self._held is None else self._held.timeline.epoch
+
     def drop(self) -> None:
         """Forget the pose that is held in case its stream goes on: settle now."""
         self._held = None

@@ -114,6 +114,11 @@ class MotionQueue:
                     return pose
             return None
 
+    def holds(self, epoch: int) -> bool:
+        """Return whether the stream `epoch` may still be shown."""
+        with self._lock:
+            return any(track.timeline.epoch == epoch for track in self._tracks)
+
     def timeline(self) -> Timeline | None:
         """Return the present stream's place in time, or None where there is no stream."""
         with self._lock:

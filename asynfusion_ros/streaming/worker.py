@@ -120,9 +120,8 @@ class Worker:
         seed = settings.seed + (0 if settings.deterministic else streams)
         self._counts["streams"] += timeline.speech
         state = self._generator.begin(seed, speaker)
-        return Stream(
-            timeline, packet.source if packet else "", state, plan, settings, self._counts
-        )
+        source = "" if packet is None else packet.source
+        return Stream(timeline, source, state, plan, settings, counts=self._counts)
 
     def _compute(self, stream: Stream, now_s: float) -> bool:
         job = stream.next_job(now_s)
@@ -154,7 +153,8 @@ class Worker:
             **self._measures,
             **({} if self._stream is None else self._stream.report()),
         }
-        counts = self._mailbox.publish(report) + self._counts
+        counts = self._mailbox.publish(report)
+        counts.update(self._counts)
         for cause in WARNINGS.keys() - self._warned:
             if counts[cause] > 0:
                 self._warned.add(cause)
