@@ -91,7 +91,7 @@ class BranchWindow:
         """Draw the first noise and encode the window's audio, on the branch's device."""
         self.stages, self.process, self.times, self.request = stages, process, times, request
         branch = stages.branch
-        self.name = branch.name
+        self.name, self.index = branch.name, request.index
         self.device = branch.position.device
         self.condition: BranchCondition = branch.condition(
             request.audio.to(self.device), request.speaker.to(self.device)

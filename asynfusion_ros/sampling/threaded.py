@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from functools import partial
@@ -57,6 +58,7 @@ class ThreadedSampler(WindowSampler):
         self._futures: list[Future[_Done]] = []
         self._failed: str | None = None
         self._closed = False
+        weakref.finalize(self, _end, tuple(self._executors.values()))
 
     @property
     def failed(self) -> str | None:
@@ -146,7 +148,7 @@ class ThreadedSampler(WindowSampler):
         features = window.step(step, exchange)
         now_s = time.perf_counter()
         event = lane.mark()
-        buffer.publish(name, Snapshot(window.request.index, step, t, features, now_s, event))
+        buffer.publish(name, Snapshot(window.index, step, t, features, now_s, event))
         log.stepped()
 
     def _collect(self, buffer: FeatureBuffer) -> tuple[_Done, _Done]:
@@ -164,6 +166,12 @@ class ThreadedSampler(WindowSampler):
         for result in (face, body):
             _wait_in_caller(result)
         return face, body
+
+
+def _end(executors: Sequence[BranchExecutor]) -> None:
+    """Let the threads of a sampler that was never closed end by themselves."""
+    for executor in executors:
+        executor.close(timeout_s=0.0)
 
 
 def _trading(name: str, step: int, buffer: FeatureBuffer, lane: DeviceLane) -> Exchange:
