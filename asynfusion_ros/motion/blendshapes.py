@@ -62,12 +62,13 @@ def mouth_opening(face: npt.ArrayLike) -> Array:
     """
     weights = np.asarray(face, dtype=np.float32)
     gap = weights[..., _INDEX["jawOpen"]] - weights[..., _INDEX["mouthClose"]]
-    return np.maximum(gap, np.float32(0.0))
+    return np.asarray(np.maximum(gap, 0.0), dtype=np.float32)
 
 
 def mirror_face(face: npt.ArrayLike) -> Array:
     """Return faces (..., 51) seen in a mirror: every Left channel swapped with its Right."""
-    return np.take(np.asarray(face, dtype=np.float32), _MIRROR, axis=-1)
+    mirrored = np.take(np.asarray(face, dtype=np.float32), np.asarray(_MIRROR), axis=-1)
+    return np.asarray(mirrored, dtype=np.float32)
 
 
 def _mirror_order() -> tuple[int, ...]:

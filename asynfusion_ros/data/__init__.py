@@ -1,0 +1,1 @@
+"""Recordings of people talking: readers with one contract, and the prepared training windows."""

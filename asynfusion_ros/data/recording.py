@@ -1,0 +1,78 @@
+"""One contract for every data set: sound at 16 kHz beside face and body at 30 Hz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from scipy.signal import butter, sosfiltfilt
+
+from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
+from asynfusion_ros.errors import DataError
+from asynfusion_ros.motion.clip import MotionClip
+
+Array = npt.NDArray[np.float32]
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A take: its motion, its sound (N,) in [-1, 1] at 16 kHz, and where it comes from."""
+
+    name: str
+    source: str
+    licence: str
+    split: str
+    clip: MotionClip
+    samples: Array
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that was left out, and why."""
+
+    file: str
+    reason: str
+
+
+def read_sound(path: Path) -> Array:
+    """Return mono samples at 16 kHz; raise DataError on a missing, corrupt or other-rate file."""
+    try:
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise DataError(f"{path}: {error}") from error
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise DataError(f"{path} has {rate_hz} Hz; convert it to {SAMPLE_RATE_HZ} Hz")
+    mono: Array = samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise DataError(f"{path} holds NaN or infinite samples")
+    return mono
+
+
+def read_arrays(path: Path, *names: str) -> dict[str, Array]:
+    """Return the named arrays of an npz, all of equal length and finite; raise DataError if not."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name], dtype=np.float32) for name in names}
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: {error}; it needs the arrays {list(names)}") from error
+    lengths = {len(array) for array in arrays.values()}
+    if len(lengths) != 1:
+        raise DataError(f"{path}: its arrays have different lengths {sorted(lengths)}")
+    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if broken:
+        raise DataError(f"{path}: {broken} hold NaN or infinite values")
+    return arrays
+
+
+def smooth_motion(values: npt.ArrayLike, fps_hz: float, cutoff_hz: float) -> Array:
+    """Low-pass (T, ...) without delay (Butterworth, order 2 forward and back)."""
+    rows = np.asarray(values, dtype=np.float64)
+    filter_sos = butter(2, cutoff_hz, fs=fps_hz, output="sos")
+    padding = min(len(rows) - 1, round(fps_hz))
+    smoothed: Array = sosfiltfilt(filter_sos, rows, axis=0, padlen=padding).astype(np.float32)
+    return smoothed

@@ -1,0 +1,82 @@
+"""Consistency distillation of both branches from the frozen teacher (paper eq. 7, 11).
+
+A latent consistency model maps any point of the teacher's path to the path's clean end. Student at
+t_n and its slow average at t_n - k must agree, where the teacher's DDIM step leads from one to the
+other; the partner's features stand at a diffusion time of their own, as in asynchronous sampling.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from asynfusion_ros.diffusion import NoiseSchedule, consistency, ddim_step
+from asynfusion_ros.networks import DualBranchDiT
+from asynfusion_ros.training.batches import Batch, PreparedWindows, Statistics
+from asynfusion_ros.training.losses import pseudo_huber, weighted_mean
+from asynfusion_ros.training.settings import DistillSettings
+from asynfusion_ros.training.teacher import Objective, Pair, TeacherObjective
+
+
+class DistillObjective(Objective):
+    """The disagreement of student and target along the teacher's path."""
+
+    def __init__(
+        self,
+        windows: PreparedWindows,
+        statistics: Statistics,
+        schedule: NoiseSchedule,
+        settings: DistillSettings,
+        teacher: DualBranchDiT,
+        target: DualBranchDiT,
+    ) -> None:
+        """Keep the frozen teacher and the student's average as target."""
+        super().__init__(windows, statistics, schedule, settings)
+        self._distill = settings
+        self._teacher, self._target = teacher.requires_grad_(False), target.requires_grad_(False)
+        self._validation = TeacherObjective(windows, statistics, schedule, settings)
+
+    def loss(self, student: DualBranchDiT, step: int, generator: torch.Generator) -> Tensor:
+        """Return the loss of one step's batch."""
+        settings = self._distill
+        batch = self.windows.sample(step, settings, self.statistics)
+        stride = self.schedule.steps // settings.origin
+        drawn = self.draw_times(generator, len(batch.face), settings.origin)
+        times = (stride * (drawn[0] + 1) - 1, stride * (drawn[1] + 1) - 1)
+        noised = self.add_noise(batch, times, generator)
+        x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
+        ours = self._consistent(student, batch, x, t)
+        with torch.no_grad():
+            theirs = self._targets(batch, x, t, stride)
+        total = torch.zeros(())
+        clean = (batch.face, batch.body)
+        for f, goal, x0, weights in zip(ours, theirs, clean, self.weights(batch), strict=True):
+            total = total + pseudo_huber(f, goal, weights, settings.huber_c)
+            total = total + settings.data_weight * weighted_mean((f - x0) ** 2, weights)
+        return total
+
+    def validate(self, student: DualBranchDiT) -> dict[str, float]:
+        """Return the student's errors as a one-step denoiser on validation windows."""
+        return self._validation.validate(student)
+
+    def _targets(self, batch: Batch, x: Pair, t: Pair, stride: int) -> Pair:
+        """Return the target's ends of the path, one DDIM step of the teacher further down."""
+        prediction = self.settings.prediction
+        x0 = self.predict(self._teacher, batch, x, t, prediction)
+        earlier = (t[0] - stride, t[1] - stride)
+        moved = []
+        for value, clean, time, goal in zip(x, x0, t, earlier, strict=True):
+            noise = self.schedule.predict_noise("sample", clean, value, time)
+            moved.append(ddim_step(self.schedule, clean, noise, goal))
+        at = (earlier[0].clamp(min=0), earlier[1].clamp(min=0))
+        ends = self._consistent(self._target, batch, (moved[0], moved[1]), at)
+        face, body = (
+            torch.where((goal < 0)[:, None, None], value, end)
+            for goal, value, end in zip(earlier, moved, ends, strict=True)
+        )
+        return face, body
+
+    def _consistent(self, network: DualBranchDiT, batch: Batch, x: Pair, t: Pair) -> Pair:
+        """Return the consistency function f(x, t) of both branches."""
+        face, body = self.predict(network, batch, x, t, self.settings.prediction)
+        return consistency(face, x[0], t[0]), consistency(body, x[1], t[1])

@@ -1,0 +1,71 @@
+"""Everything that decides what a training run does; stored with its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asynfusion_ros.diffusion import PREDICTIONS
+from asynfusion_ros.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class TrainSettings(Settings):
+    """The teacher's training (paper eq. 12-15); raises ConfigError on values out of range."""
+
+    steps: int = setting(6000, doc="Optimiser steps", minimum=1)
+    batch: int = setting(64, doc="Windows per step", minimum=1)
+    learning_rate: float = setting(1e-3, doc="Peak rate of AdamW", minimum=0.0, maximum=1.0)
+    warmup_steps: int = setting(200, doc="Steps to the peak rate, then a cosine to 1 %", minimum=0)
+    weight_decay: float = setting(0.02, doc="Decay of AdamW", minimum=0.0, maximum=1.0)
+    gradient_clip: float = setting(1.0, doc="Largest gradient norm", minimum=0.0)
+    ema_decay: float = setting(0.999, doc="Decay of the averaged weights", minimum=0, maximum=1)
+    prediction: str = setting("sample", doc="What the network predicts", choices=PREDICTIONS)
+    noise_weight: float = setting(1.0, doc="Weight of the noise error (paper: 10)", minimum=0.0)
+    noise_weight_cap: float = setting(
+        5.0, doc="Cap on abar / (1 - abar), the noise error per x0 error (min-SNR)", minimum=0.0
+    )
+    velocity_weight: float = setting(2.0, doc="Weight of the velocity error of x0", minimum=0.0)
+    huber_weight: float = setting(1.0, doc="Weight of the Huber error of x0", minimum=0.0)
+    mouth_weight: float = setting(2.0, doc="Weight of the mouth's channels", minimum=0.0)
+    known_weight: float = setting(0.2, doc="Weight of frames given as known", minimum=0.0)
+    independent_share: float = setting(
+        0.5,
+        doc="Share of windows whose branches draw their own diffusion times",
+        minimum=0,
+        maximum=1,
+    )
+    known_share: float = setting(
+        0.75, doc="Share of windows whose first frames are given", minimum=0.0, maximum=1.0
+    )
+    known_min_frames: int = setting(12, doc="Fewest given frames", unit="frames", minimum=1)
+    known_max_frames: int = setting(54, doc="Most given frames", unit="frames", minimum=1)
+    null_share: float = setting(
+        0.1, doc="Share of windows without audio (for guidance)", minimum=0.0, maximum=1.0
+    )
+    unknown_speaker_share: float = setting(
+        0.3, doc="Share of windows with the unknown speaker", minimum=0.0, maximum=1.0
+    )
+    mirror_share: float = setting(0.5, doc="Share of mirrored windows", minimum=0, maximum=1)
+    mouth_only_share: float = setting(
+        0.2, doc="Share of windows from takes without a body", minimum=0.0, maximum=1.0
+    )
+    save_every: int = setting(500, doc="Steps between saved states", minimum=1)
+    validate_every: int = setting(500, doc="Steps between validations", minimum=1)
+    threads: int = setting(2, doc="CPU threads", minimum=1)
+    seed: int = setting(0, doc="Seed of weights, order, noise", minimum=0)
+
+
+@dataclass(frozen=True)
+class DistillSettings(TrainSettings):
+    """Consistency distillation of both branches from the frozen teacher (paper eq. 7, 11)."""
+
+    steps: int = setting(1500, doc="Optimiser steps", minimum=1)
+    learning_rate: float = setting(3e-4, doc="Peak rate of AdamW", minimum=0.0, maximum=1.0)
+    warmup_steps: int = setting(50, doc="Steps to the peak rate, then a cosine to 1 %", minimum=0)
+    weight_decay: float = setting(0.0, doc="Decay of AdamW", minimum=0.0, maximum=1.0)
+    ema_decay: float = setting(0.95, doc="Decay of the target network", minimum=0, maximum=1)
+    origin: int = setting(50, doc="Diffusion times that are distilled", minimum=1)
+    huber_c: float = setting(0.001, doc="Constant of the pseudo-Huber error", minimum=0.0)
+    data_weight: float = setting(
+        0.1, doc="Weight of the plain error against the data (eq. 7)", minimum=0.0
+    )

@@ -1,0 +1,140 @@
+"""The teacher: both branches learn to remove noise, each at its own diffusion time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from asynfusion_ros.diffusion import NoiseSchedule
+from asynfusion_ros.motion.blendshapes import mouth_opening
+from asynfusion_ros.networks import Condition, DualBranchDiT
+from asynfusion_ros.training.batches import Batch, PreparedWindows, Statistics
+from asynfusion_ros.training.losses import channel_weights, denoising_loss
+from asynfusion_ros.training.settings import TrainSettings
+
+Pair = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Noised:
+    """Both streams of a batch under noise: times (B,), noise and noisy motion (B, T, D)."""
+
+    t_face: Tensor
+    t_body: Tensor
+    noise_face: Tensor
+    noise_body: Tensor
+    x_face: Tensor
+    x_body: Tensor
+
+
+class Objective:
+    """What teacher and student share: times, noise, weights, and the network's x0."""
+
+    def __init__(
+        self,
+        windows: PreparedWindows,
+        statistics: Statistics,
+        schedule: NoiseSchedule,
+        settings: TrainSettings,
+    ) -> None:
+        """Keep the data, the schedule and the settings."""
+        self.windows, self.statistics = windows, statistics
+        self.schedule, self.settings = schedule, settings
+        self._face_weights = channel_weights(settings.mouth_weight)
+
+    def draw_times(self, generator: torch.Generator, size: int, count: int) -> Pair:
+        """Draw two times (size,) in 0..count-1, equal but for the independent share."""
+        times = torch.randint(0, count, (2, size), generator=generator)
+        apart = torch.rand(size, generator=generator) < self.settings.independent_share
+        return times[0], torch.where(apart, times[1], times[0])
+
+    def add_noise(self, batch: Batch, times: Pair, generator: torch.Generator) -> Noised:
+        """Noise both streams; a window without a body has pure noise in its place."""
+        noise_face = torch.randn(batch.face.shape, generator=generator)
+        noise_body = torch.randn(batch.body.shape, generator=generator)
+        t_body = torch.where(batch.has_body, times[1], self.schedule.steps - 1)
+        x_body = self.schedule.add_noise(batch.body, noise_body, t_body)
+        return Noised(
+            times[0],
+            t_body,
+            noise_face,
+            noise_body,
+            self.schedule.add_noise(batch.face, noise_face, times[0]),
+            torch.where(batch.has_body[:, None, None], x_body, noise_body),
+        )
+
+    def condition(self, network: DualBranchDiT, batch: Batch) -> Condition:
+        """Encode the batch's speech."""
+        return network.condition(batch.audio, batch.speaker, batch.audio_given)
+
+    def predict(
+        self,
+        network: DualBranchDiT,
+        batch: Batch,
+        x: Pair,
+        t: Pair,
+        prediction: str,
+        condition: Condition | None = None,
+    ) -> Pair:
+        """Return x0-hat of face and body in lock-step."""
+        condition = condition or self.condition(network, batch)
+        known = (batch.given(batch.face), batch.given(batch.body))
+        outputs = network(*x, *t, condition, *known)
+        face, body = (
+            self.schedule.predict_x0(prediction, output, value, time)
+            for output, value, time in zip(outputs, x, t, strict=True)
+        )
+        return face, body
+
+    def weights(self, batch: Batch) -> Pair:
+        """Return the weight of every channel and frame of face and body, (B, T, D)."""
+        frames = 1.0 - (1.0 - self.settings.known_weight) * batch.known  # (B, T, 1)
+        return frames * batch.face_mask * self._face_weights, frames * batch.body_mask
+
+
+class TeacherObjective(Objective):
+    """The denoising error of both branches (paper eq. 12-15)."""
+
+    def loss(self, network: DualBranchDiT, step: int, generator: torch.Generator) -> Tensor:
+        """Return the loss of one step's batch."""
+        batch = self.windows.sample(step, self.settings, self.statistics)
+        times = self.draw_times(generator, len(batch.face), self.schedule.steps)
+        return self._error(network, batch, self.add_noise(batch, times, generator))
+
+    def validate(self, network: DualBranchDiT) -> dict[str, float]:
+        """Return the error on validation windows, and how well x0-hat opens its mouth at t = 999.
+
+        From pure noise and speech alone: the correlation of mouth opening with the truth, over
+        the frames that were not given.
+        """
+        if not self.windows.val.size:
+            return {}
+        generator = torch.Generator().manual_seed(0)
+        batch = self.windows.validation(self.settings, self.statistics)
+        with torch.inference_mode():
+            times = self.draw_times(generator, len(batch.face), self.schedule.steps)
+            loss = self._error(network, batch, self.add_noise(batch, times, generator))
+            last = torch.full((len(batch.face),), self.schedule.steps - 1)
+            noised = self.add_noise(batch, (last, last), generator)
+            x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
+            face, _ = self.predict(network, batch, x, t, self.settings.prediction)
+        free = batch.known[..., 0] == 0
+        spoken = torch.from_numpy(mouth_opening(self.statistics.face.unnormalise(face)))[free]
+        truth = torch.from_numpy(mouth_opening(self.statistics.face.unnormalise(batch.face)))[free]
+        correlation = torch.corrcoef(torch.stack([spoken, truth]))[0, 1]
+        return {"val_loss": float(loss), "val_mouth_correlation": float(correlation)}
+
+    def _error(self, network: DualBranchDiT, batch: Batch, noised: Noised) -> Tensor:
+        x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
+        predicted = self.predict(network, batch, x, t, self.settings.prediction)
+        errors = [
+            denoising_loss(
+                x0_hat, x0, time, weights, schedule=self.schedule, settings=self.settings
+            )
+            for x0_hat, x0, time, weights in zip(
+                predicted, (batch.face, batch.body), t, self.weights(batch), strict=True
+            )
+        ]
+        return errors[0] + errors[1]

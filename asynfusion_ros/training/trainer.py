@@ -1,0 +1,145 @@
+"""The loop that teacher and student share: AdamW, averaging, exact resume, a log.
+
+A step's batch and noise follow from (seed, step), so a run that stops and resumes is bit for bit
+the run that did not; the saved state is the weights, their average, the optimiser and the step.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from asynfusion_ros.errors import DataError
+from asynfusion_ros.training.settings import TrainSettings
+
+StepLoss = Callable[[int, torch.Generator], Tensor]
+Validate = Callable[[], dict[str, float]]
+Report = Callable[[int, dict[str, float]], None]
+
+STATE_FILE = "state.safetensors"
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Trainer:
+    """Optimises `network` and keeps its exponential average in `average` (same architecture)."""
+
+    def __init__(
+        self, network: nn.Module, average: nn.Module, settings: TrainSettings, folder: Path
+    ) -> None:
+        """Begin at step 0, or where `folder` was left by the same settings."""
+        self.network, self.average = network, average
+        self.settings = settings
+        self.folder = Path(folder)
+        self.step = 0
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(),
+            lr=settings.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=settings.weight_decay,
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if (self.folder / STATE_FILE).is_file():
+            self._resume()
+
+    def learning_rate(self) -> float:
+        """Return the rate of the present step: linear warm-up, then a cosine down to 1 %."""
+        s = self.settings
+        if self.step < s.warmup_steps:
+            return s.learning_rate * (self.step + 1) / s.warmup_steps
+        done = (self.step - s.warmup_steps) / max(1, s.steps - s.warmup_steps)
+        cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+        return s.learning_rate * (0.01 + 0.99 * cosine)
+
+    def run(self, loss_of: StepLoss, validate: Validate, report: Report | None = None) -> None:
+        """Train to the last step; raise DataError if the loss is no longer finite."""
+        total = torch.zeros(())
+        since = self.step
+        while self.step < self.settings.steps:
+            total += self._advance(loss_of)
+            done = self.step
+            last = done == self.settings.steps
+            if done % self.settings.validate_every == 0 or last:
+                figures = {"loss": float(total) / (done - since), **validate()}
+                if not math.isfinite(figures["loss"]):
+                    raise DataError(f"the loss is {figures['loss']} at step {done}; lower the rate")
+                self._log(figures)
+                if report is not None:
+                    report(done, figures)
+                total, since = torch.zeros(()), done
+            elif report is not None:
+                report(done, {})
+            if done % self.settings.save_every == 0 or last:
+                self.save()
+
+    def _advance(self, loss_of: StepLoss) -> Tensor:
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        loss = loss_of(self.step, generator)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+        self._optimiser.step()
+        self.step += 1
+        # A young average follows fast, or it would remember the random start.
+        decay = min(self.settings.ema_decay, (1.0 + self.step) / (10.0 + self.step))
+        with torch.no_grad():
+            pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+            for mean, own in pairs:
+                mean.lerp_(own, 1.0 - decay)
+        return loss.detach().cpu()
+
+    def save(self) -> None:
+        """Write the state, whole or not at all."""
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for name, parameter in self.network.named_parameters():
+            for moment, value in self._optimiser.state.get(parameter, {}).items():
+                tensors[f"{moment}.{name}"] = value
+        tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        record = {"step": str(self.step), "settings": json.dumps(self.settings.to_dict())}
+        fresh = self.folder / f"{STATE_FILE}.new"
+        save_file(tensors, fresh, metadata=record)
+        fresh.replace(self.folder / STATE_FILE)
+
+    def _resume(self) -> None:
+        path = self.folder / STATE_FILE
+        try:
+            tensors = load_file(path)
+            self.network.load_state_dict(_part(tensors, "network."))
+            self.average.load_state_dict(_part(tensors, "average."))
+        except (SafetensorError, RuntimeError) as error:
+            raise DataError(
+                f"{path} does not fit this configuration ({error}); give another folder to start "
+                "anew, or the configuration it was begun with"
+            ) from error
+        steps = {int(v) for k, v in tensors.items() if k.startswith("step.")}
+        self.step = steps.pop() if steps else 0
+        for name, parameter in self.network.named_parameters():
+            state = {m: tensors[f"{m}.{name}"] for m in _MOMENTS if f"{m}.{name}" in tensors}
+            if state:
+                moved = {m: v.to(parameter.device) for m, v in state.items()}
+                count = tensors[f"step.{name}"]
+                self._optimiser.state[parameter] = {"step": count, **moved}
+
+    def _log(self, figures: dict[str, float]) -> None:
+        path = self.folder / "log.csv"
+        row = {"step": self.step, "learning_rate": self.learning_rate(), **figures}
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
