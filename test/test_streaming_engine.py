@@ -30,11 +30,11 @@ def expected_faces(samples, times_s, anchor_s):
     return np.interp((times_s - anchor_s) * 30, np.arange(frames), level)
 
 
-def send_live(player, samples, chunk=1600, stamp_s=START_S, late_s=0.0, rate_hz=RATE_HZ, source=""):
+def send_live(player, samples, chunk=1600, stamp_s=START_S, *, late_s=0.0, source=""):
     for start in range(0, len(samples), chunk):
         piece = samples[start : start + chunk]
-        end_s = stamp_s + (start + len(piece)) / rate_hz
-        player.send(end_s + late_s, stamp_s + start / rate_hz, piece, rate_hz, source)
+        end_s = stamp_s + (start + len(piece)) / RATE_HZ
+        player.send(end_s + late_s, stamp_s + start / RATE_HZ, piece, RATE_HZ, source)
 
 
 def test_live_audio_comes_out_as_motion_at_its_own_time():
@@ -90,7 +90,7 @@ def test_a_burst_without_stamps_is_queued_piece_after_piece():
 
 def test_more_audio_than_the_queue_holds_is_dropped_and_said():
     said = []
-    engine, clock, _ = make_engine(warn=said.append, max_queue_s=3.0)
+    engine, _, _ = make_engine(warn=said.append, max_queue_s=3.0)
     engine.push_audio(START_S, speech_like(10.0), RATE_HZ)
     settle(engine)
     assert engine.status().counts["inbox_full"] >= 6

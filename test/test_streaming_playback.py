@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from streaming_stubs import IDLE_BODY, IDLE_FACE, to_joints
@@ -124,7 +126,7 @@ def test_joint_velocities_are_the_difference_of_positions():
     queue, playback = make_queue(), make_playback()
     queue.push(1, 0, *ramp(0, 60))
     _, frames = play(playback, queue, 101.0, 1.0)
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in pairwise(frames):
         difference = (after.joint_positions - before.joint_positions) / TICK_S
         assert after.joint_velocities == pytest.approx(difference, abs=1e-6)
 

@@ -11,7 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.errors import StateError
+from asynfusion_ros.motion.limits import JointLimiter
+from asynfusion_ros.motion.skeleton import Skeleton
+from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.clock import Clock, SystemClock
+from asynfusion_ros.streaming.generator import MotionGenerator
 from asynfusion_ros.streaming.intake import Packet, clean_samples
 from asynfusion_ros.streaming.mailbox import Mailbox
 from asynfusion_ros.streaming.playback import Playback, PlaybackFrame
@@ -73,6 +77,25 @@ class AvatarEngine:
         )
         self._thread: threading.Thread | None = None
 
+    @classmethod
+    def open(
+        cls,
+        checkpoint: Checkpoint,
+        settings: EngineSettings | None = None,
+        *,
+        skeleton: Skeleton | None = None,
+        clock: Clock | None = None,
+        warn: Callable[[str], None] = lambda message: None,
+    ) -> AvatarEngine:
+        """Return an engine for a model, warmed up; `skeleton` defaults to the avatar's own."""
+        settings = settings or EngineSettings()
+        generator = MotionGenerator.open(checkpoint, settings)
+        generator.warm_up()
+        limiter = JointLimiter(skeleton or Skeleton.load())
+        about = checkpoint.description
+        idle = (about.idle_face, about.idle_body)
+        return cls(generator, limiter.advance, idle, settings, clock=clock, warn=warn)
+
     def start(self) -> None:
         """Start the engine thread; does nothing while it runs. Clears an earlier failure."""
         if self._thread is not None and self._thread.is_alive():
@@ -95,6 +118,11 @@ class AvatarEngine:
             raise StateError(
                 f"the engine is still busy with a window after {timeout_s} s; wait and stop again"
             )
+
+    def close(self) -> None:
+        """Stop, and free the generator's threads; the engine cannot be started again."""
+        self.stop()
+        self._generator.close()
 
     def push_audio(
         self, stamp_s: float | None, samples: npt.ArrayLike, sample_rate_hz: int, source: str = ""

@@ -159,6 +159,16 @@ class MotionGenerator:
         face, body = np.concatenate(faces)[:frames], np.concatenate(bodies)[:frames]
         return MotionClip(float(FPS_HZ), face, body)
 
+    def warm_up(self, windows: int = 3) -> float:
+        """Compute windows of silence, so that later ones are fast; return the last's time [s].
+
+        The generator keeps nothing of them.
+        """
+        silence, state = np.zeros(self.plan.sample_count, np.float32), self.begin()
+        for _ in range(windows):
+            chunk, state = self.step(silence, state)
+        return chunk.timings.total_s
+
     def close(self) -> None:
         """End the sampler's threads; the generator cannot be used afterwards."""
         self._sampler.close()
@@ -214,15 +224,11 @@ def _to_numpy(motion: torch.Tensor) -> Array:
 
 def _mend(frames: Array, known: Array | None) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Replace frames that are not finite by the one before; return them and where they were."""
-    broken = ~np.isfinite(frames).all(axis=1)
-    if not broken.any():
-        return frames, broken
+    broken = np.array([not np.isfinite(frame).all() for frame in frames], np.bool_)
     mended = frames.copy()
     last = np.zeros_like(frames[0]) if known is None else known[0]
-    for index in range(len(mended)):
-        if broken[index]:
-            mended[index] = last
-        last = mended[index]
+    for index in np.flatnonzero(broken):
+        mended[index] = mended[index - 1] if index else last
     return mended, broken
 
 

@@ -127,7 +127,7 @@ class Playback:
 
     @property
     def held_epoch(self) -> int | None:
-        """The stream whose last pose would be held through a short hole; None where there is none."""
+        """The stream whose last pose is held through short holes; None where there is none."""
         return None if self._held is None else self._held.timeline.epoch
 
     def drop(self) -> None:

@@ -74,7 +74,6 @@ class EngineSettings(Settings):
         minimum=0.02,
         maximum=5.0,
     )
-    limits: bool = setting(True, doc="Keep joints within the position and velocity limits")
     deterministic: bool = setting(
         False,
         doc="Same audio, same motion, whatever the timing: sequential sampling, no shedding",

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from asynfusion_ros.streaming.clock import Clock
 from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk
+from asynfusion_ros.streaming.clock import Clock
 from asynfusion_ros.streaming.governor import StepGovernor, Steps
 from asynfusion_ros.streaming.intake import Packet
 from asynfusion_ros.streaming.mailbox import Mailbox
@@ -42,6 +42,10 @@ class WindowGenerator(Protocol):
         self, samples: Array, state: GeneratorState, steps: Steps | None = None
     ) -> tuple[MotionChunk, GeneratorState]:
         """Return the new frames of a window and the state after it."""
+        ...
+
+    def close(self) -> None:
+        """Free threads and memory."""
         ...
 
 
