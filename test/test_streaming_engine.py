@@ -172,6 +172,25 @@ def test_late_audio_is_cut_and_a_source_that_stays_late_is_placed_anew():
     assert np.abs(faces[last] - wanted[last]).mean() < 0.05
 
 
+@pytest.mark.parametrize("jump_s", [-100.0, 500.0])
+def test_a_recording_that_starts_over_begins_a_new_stream_and_loses_nothing(jump_s):
+    engine, clock, _ = make_engine()
+    player, samples = Player(engine, clock), speech_like(6.0)
+    for start in range(0, len(samples), 1600):
+        at_s = START_S + start / RATE_HZ
+        stamp_s = 100.0 + start / RATE_HZ + (jump_s if start >= 3 * RATE_HZ else 0.0)
+        player.send(at_s, stamp_s, samples[start : start + 1600])
+    player.run(7.0)
+    status = engine.status()
+    assert status.counts["streams"] == 2
+    assert status.counts["cut_samples"] == status.counts["audio_gaps"] == 0
+    times, faces = player.motion()
+    again = (times > 103.5 + jump_s) & (times < 105.9 + jump_s)
+    assert np.count_nonzero(again) > 100
+    wanted = expected_faces(samples, times, 100.0 + jump_s)
+    assert faces[again] == pytest.approx(wanted[again], abs=2e-3)
+
+
 def test_two_sources_at_once_the_first_one_wins():
     said = []
     engine, clock, _ = make_engine(warn=said.append)

@@ -142,9 +142,9 @@ def test_a_lone_packet_after_a_gap_is_let_in_when_its_time_comes():
     gate, line, _ = gate_and_line()
     lone = packet(51.0)
     assert gate.admit(lone, line) == []
-    assert gate.release(50.9) is None
-    assert gate.release(51.0) is lone
-    assert gate.release(60.0) is None
+    assert gate.release(50.9, line) is None
+    assert gate.release(51.0, line) is lone
+    assert gate.release(60.0, line) is None
 
 
 def test_duplicates_are_dropped():

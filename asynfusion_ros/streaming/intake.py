@@ -17,6 +17,7 @@ Samples = npt.NDArray[np.float32]
 
 LOWEST_RATE_HZ = 8000
 HIGHEST_RATE_HZ = 192000
+REWIND_S = 1.0  # what lies further back is no repetition but a source that began again
 _SILENCE_BLOCK_S = 1.0
 
 
@@ -162,9 +163,9 @@ class AudioTimeline:
 class SourceGate:
     """Decides which packets belong to a stream: the first source wins, a single stray is dropped.
 
-    A packet whose stamp neither continues the line nor lies wholly behind it waits for the next
-    one: where that one continues the stray, the source has jumped and both are let in; where it
-    continues the line, the stray came from somebody else.
+    A packet that repeats what was just heard is a duplicate. One whose stamp lies elsewhere waits
+    for the next: where that one continues the stray, the source has jumped and both are let in;
+    where it continues the line, the stray came from somebody else.
     """
 
     def __init__(self, source: str, tolerance_s: float, counts: Counter[str]) -> None:
@@ -185,7 +186,7 @@ class SourceGate:
         if abs(packet.stamp_s - line.expected_s) <= self._tolerance_s:
             self._drop_stray()
             return [packet]
-        if packet.end_s <= line.expected_s + self._tolerance_s:
+        if -REWIND_S < packet.end_s - line.expected_s <= self._tolerance_s:
             self._counts["duplicates"] += 1
             return []
         stray = self._stray
@@ -196,10 +197,10 @@ class SourceGate:
         self._stray = packet
         return []
 
-    def release(self, due_s: float) -> Packet | None:
-        """Return the waiting stray, if any, once its time `due_s` has come."""
+    def release(self, due_s: float, line: AudioTimeline) -> Packet | None:
+        """Return the waiting stray, if it lies ahead and its time `due_s` has come."""
         stray = self._stray
-        if stray is None or stray.stamp_s > due_s:
+        if stray is None or not line.expected_s < stray.stamp_s <= due_s:
             return None
         self._stray = None
         return stray

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.streaming.chunk import GeneratorState
-from asynfusion_ros.streaming.intake import AudioTimeline, Packet, SourceGate
+from asynfusion_ros.streaming.intake import REWIND_S, AudioTimeline, Packet, SourceGate
 from asynfusion_ros.streaming.queue import Timeline
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ, WindowPlan
@@ -93,18 +93,20 @@ class Stream:
             "stream_offset_s": self._offset_s,
         }
 
-    def take(self, packet: Packet) -> Packet | None:
-        """Add a packet where it belongs; return it if it belongs to a new stream instead."""
-        for admitted in self._gate.admit(packet, self._line):
-            if admitted.stamp_s - self._line.expected_s > self._settings.max_queue_s:
+    def take(self, packet: Packet) -> list[Packet]:
+        """Add a packet where it belongs; return those that belong to a new stream instead."""
+        admitted = self._gate.admit(packet, self._line)
+        while admitted:
+            jump_s = admitted[0].stamp_s - self._line.expected_s
+            rewound = jump_s < -REWIND_S and not self._line.filled
+            if rewound or jump_s > self._settings.max_queue_s or not self._write(admitted[0]):
                 return admitted
-            if not self._write(admitted):
-                return admitted
-        return None
+            admitted = admitted[1:]
+        return []
 
     def next_job(self, now_s: float) -> Job | None:
         """Return the next window that can and should be computed at `now_s`."""
-        stray = self._gate.release(self._due_s(now_s))
+        stray = self._gate.release(self._due_s(now_s), self._line)
         if stray is not None:
             self._write(stray)
         self._skip_what_is_past(now_s)

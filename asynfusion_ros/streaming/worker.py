@@ -99,12 +99,13 @@ class Worker:
         if np.isnan(packet.stamp_s):
             continues = stream.speech and stream.expected_s > now_s
             packet = replace(packet, stamp_s=stream.expected_s if continues else now_s)
-        foreign = stream.take(packet) if stream.speech else packet
-        if foreign is None:
+        foreign = stream.take(packet) if stream.speech else [packet]
+        if not foreign:
             return stream
-        fresh = self._begin(foreign, now_s, stream.epoch)
+        fresh = self._begin(foreign[0], now_s, stream.epoch)
         if fresh is not None:
-            fresh.take(foreign)
+            for each in foreign:
+                fresh.take(each)
         return fresh
 
     def _begin(self, packet: Packet | None, now_s: float, epoch: int) -> Stream | None:
