@@ -4,6 +4,7 @@ import random
 import threading
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -23,14 +24,6 @@ from asynfusion_ros.sampling.order import check_ticks, parallel, turns
 MODEL = untrained_checkpoint(TINY)
 
 
-@pytest.fixture(autouse=True)
-def one_tensor_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def make():
     made = []
@@ -38,7 +31,7 @@ def make():
     def build(**changes):
         made.append(
             ThreadedSampler(
-                MODEL, SamplerSettings(**{"timeout_s": 5.0, "traced": False, **changes})
+                MODEL, SamplerSettings(**{"timeout_s": 60.0, "traced": False, **changes})
             )
         )
         return made[-1]
@@ -150,7 +143,7 @@ def test_a_crash_in_a_branch_comes_back_with_its_traceback(make, branch, call, p
     start_s = time.monotonic()
     with pytest.raises(SamplerError, match="the sky fell") as caught:
         threaded.sample_window(make_request())
-    assert time.monotonic() - start_s < 4.0  # long before the timeout
+    assert time.monotonic() - start_s < 30.0  # long before the timeout
     assert isinstance(caught.value.__cause__, ArithmeticError | SamplerError)
     assert f"the {branch} branch failed" in threaded.failed
     assert "Traceback" in threaded.failed
@@ -200,10 +193,18 @@ def test_a_forgotten_sampler_ends_its_threads():
     assert threading.active_count() == before
 
 
-def test_the_caller_keeps_its_tensor_threads(make):
-    torch.set_num_threads(2)
-    make(threads_per_branch=1).sample_window(make_request())
-    assert torch.get_num_threads() == 2
+@pytest.mark.parametrize("kind", [ThreadedSampler, SequentialSampler])
+def test_other_threads_keep_their_tensor_threads(kind):
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with kind(MODEL, SamplerSettings(traced=False)) as sampler:
+            sampler.sample_window(make_request())
+            assert torch.get_num_threads() == 3
+            with ThreadPoolExecutor(1) as later:
+                assert later.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_factory_follows_the_settings():

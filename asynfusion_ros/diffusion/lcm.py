@@ -32,7 +32,7 @@ def lcm_timesteps(count: int, origin: int = 50, steps: int = 1000) -> tuple[int,
 
 def boundary_scalings(t: Time, like: Tensor) -> tuple[Tensor, Tensor]:
     """Return (c_skip, c_out), broadcastable against `like`; c_skip -> 1, c_out -> 0 at t = 0."""
-    time = torch.as_tensor(t, dtype=torch.float64, device="cpu")
+    time = torch.as_tensor(t, dtype=torch.float64)
     scaled = time * TIMESTEP_SCALING
     c_skip = SIGMA_DATA**2 / (scaled**2 + SIGMA_DATA**2)
     c_out = scaled / (scaled**2 + SIGMA_DATA**2).sqrt()

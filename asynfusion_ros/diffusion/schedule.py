@@ -64,9 +64,10 @@ class NoiseSchedule:
             if not -1 <= t < self.steps:
                 raise ConfigError(f"diffusion time {t}; it must lie in -1..{self.steps - 1}")
             return signal[t + 1].to(like), noise[t + 1].to(like)
-        index = t.to("cpu").long() + 1
+        index = t.long() + 1
         shape = (-1,) + (1,) * (like.ndim - 1)
-        return signal[index].to(like).view(shape), noise[index].to(like).view(shape)
+        signal, noise = (table.to(t.device)[index].to(like) for table in (signal, noise))
+        return signal.view(shape), noise.view(shape)
 
     def noise_level(self, t: int) -> float:
         """Return sqrt(1 - abar_t) as a number."""

@@ -41,7 +41,7 @@ class DualBranchDiT(nn.Module):
             self.gesture.condition(audio, speaker, audio_given),
         )
 
-    def forward(  # noqa: PLR0917
+    def forward(
         self,
         x_face: Tensor,
         x_body: Tensor,

@@ -17,6 +17,7 @@ from asynfusion_ros.sampling.staged import StagedBranch
 from asynfusion_ros.sampling.window import BRANCHES, Tick, WindowRequest, WindowResult
 
 _WARM_UP_WINDOWS = 2
+_WARM_UP_TIMEOUT_S = 120.0  # tracing takes its time on a busy machine
 
 S = TypeVar("S", bound="WindowSampler")
 
@@ -75,11 +76,14 @@ class WindowSampler(ABC):
         silence = torch.zeros(1, frames or sizes.window_frames, sizes.audio_dim)
         speaker = torch.zeros(1, dtype=torch.long)
         face, body = torch.zeros(1, 1, sizes.face_dim), torch.zeros(1, 1, sizes.body_dim)
-        elapsed_s = 0.0
+        elapsed_s, settings = 0.0, self.settings
+        patient = max(settings.timeout_s, _WARM_UP_TIMEOUT_S)
+        self.settings = settings.replace(timeout_s=patient)
         for known in ((None, None), (face, body)):
             for index in range(_WARM_UP_WINDOWS):
                 request = WindowRequest(index, silence, speaker, *known)
                 elapsed_s = self.sample_window(request).timings.total_s
+        self.settings = settings
         self.reset()
         return elapsed_s
 

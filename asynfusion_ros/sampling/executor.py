@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,17 +17,18 @@ from torch import Tensor
 class BranchExecutor:
     """A persistent thread that runs one job after another; what a job raises lies in its future.
 
-    Its jobs run in inference mode with `threads` tensor threads. torch keeps that number per
-    thread: it does not change what other threads, already using torch, have.
+    Its jobs run in inference mode, with `threads` threads inside their tensor operations.
     """
 
     def __init__(self, name: str, threads: int) -> None:
         """Start the thread."""
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None]
         self._jobs = queue.SimpleQueue()
-        self._threads = threads
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
+        before = torch.get_num_threads()
+        self.submit(partial(_use_tensor_threads, threads)).result()
+        torch.set_num_threads(before)
 
     @property
     def alive(self) -> bool:
@@ -46,7 +48,6 @@ class BranchExecutor:
         return not self.alive
 
     def _work(self) -> None:
-        torch.set_num_threads(self._threads)
         with torch.inference_mode():
             while (item := self._jobs.get()) is not None:
                 future, job = item
@@ -55,6 +56,27 @@ class BranchExecutor:
                 except BaseException as error:  # any death of a job is its result
                     future.set_exception(error)
                 del item, future, job  # or the last window's tensors live until the next
+
+
+@contextmanager
+def tensor_threads(count: int) -> Iterator[None]:
+    """Let the calling thread use `count` threads inside tensor operations within the context."""
+    before = torch.get_num_threads()
+    _use_tensor_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _use_tensor_threads(count: int) -> None:
+    """Set the number for the calling thread.
+
+    torch keeps it per thread, but a thread that asks for the first time takes the number that was
+    set last anywhere. So ask first, then set; whoever sets it for another thread sets it back.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(count)
 
 
 class DeviceLane:

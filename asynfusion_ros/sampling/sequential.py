@@ -16,6 +16,7 @@ from asynfusion_ros.sampling.branch_window import (
     joint_step,
     read_snapshot,
 )
+from asynfusion_ros.sampling.executor import tensor_threads
 from asynfusion_ros.sampling.order import turns
 from asynfusion_ros.sampling.window import (
     BRANCHES,
@@ -30,8 +31,7 @@ from asynfusion_ros.sampling.window import (
 class SequentialSampler(WindowSampler):
     """DDIM and LCM sampling, synchronous or asynchronous, without threads: always reproducible.
 
-    It uses the calling thread's number of tensor threads. Given the trace of a threaded run as
-    `ticks` it repeats that run, on the CPU bit for bit if both use equally many tensor threads.
+    Given the trace of a threaded run as `ticks` it repeats that run, on the CPU bit for bit.
     """
 
     def sample_window(
@@ -44,7 +44,7 @@ class SequentialSampler(WindowSampler):
         order = self._ticks(joint, ticks)
         if order is None:
             order = turns(self.settings.expression_steps, self.settings.gesture_steps, joint)
-        with torch.inference_mode():
+        with torch.inference_mode(), tensor_threads(self.settings.threads_per_branch):
             run = _Run(self._open, self._last, request)
             for step in range(joint):
                 run.step_together(step)

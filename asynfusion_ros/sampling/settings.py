@@ -62,7 +62,8 @@ class SamplerSettings(Settings):
     )
     threads_per_branch: int = setting(
         1,
-        doc="CPU threads inside the tensor operations of each branch's thread",
+        doc="CPU threads inside the tensor operations of a branch; more than one seldom pays, and "
+        "costs much on a busy machine",
         minimum=1,
         maximum=256,
     )
