@@ -1,0 +1,1 @@
+"""The thin ROS 2 shells: the only modules that import rclpy and messages."""
