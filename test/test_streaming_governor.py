@@ -4,7 +4,7 @@ import pytest
 
 from asynfusion_ros.streaming.chunk import ChunkTimings
 from asynfusion_ros.streaming.governor import StepGovernor, Steps, ladder
-from asynfusion_ros.streaming.status import HISTORY_WINDOWS, History, WindowMeter
+from asynfusion_ros.streaming.status import HISTORY_WINDOWS, WindowMeter
 
 
 def test_the_body_gives_up_steps_before_the_face():
@@ -43,14 +43,14 @@ def test_without_leave_nothing_is_shed():
     assert governor.steps == Steps(4, 8)
 
 
-def test_history_keeps_only_the_newest():
-    history = History()
-    assert history.spread().p99 == 0.0
-    for value in range(10 * HISTORY_WINDOWS):
-        history.add(value)
-    spread = history.spread()
-    assert spread.last == 10 * HISTORY_WINDOWS - 1
-    assert spread.p50 == pytest.approx(9.5 * HISTORY_WINDOWS - 0.5)
+def test_only_the_newest_windows_are_kept():
+    meter = WindowMeter(hop_s=0.4)
+    assert meter.report() == {}
+    for number in range(10 * HISTORY_WINDOWS):
+        meter.add(ChunkTimings(total_s=number / 1e3))
+    window_ms = meter.report()["window_ms"]
+    assert window_ms.last == pytest.approx(10 * HISTORY_WINDOWS - 1)
+    assert window_ms.p50 == pytest.approx(9.5 * HISTORY_WINDOWS - 0.5)
 
 
 def test_the_real_time_factor_is_compute_over_hop():

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from asynfusion_ros.audio.resample import StreamingResampler
+from asynfusion_ros.audio.resample import StreamingResampler, check_rate
 from asynfusion_ros.audio.ring import AudioRing
 from asynfusion_ros.errors import AudioError
 from asynfusion_ros.streaming.windows import SAMPLE_RATE_HZ
 
 Samples = npt.NDArray[np.float32]
 
-LOWEST_RATE_HZ = 8000
-HIGHEST_RATE_HZ = 192000
 REWIND_S = 1.0  # what lies further back is no repetition but a source that began again
 _SILENCE_BLOCK_S = 1.0
 
@@ -54,10 +52,7 @@ def clean_samples(samples: npt.ArrayLike, rate_hz: int, counts: Counter[str]) ->
     Raises AudioError for a sample rate outside 8..192 kHz, or for anything but one channel of
     floating point samples.
     """
-    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
-        raise AudioError(
-            f"the sample rate is {rate_hz} Hz; send {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
-        )
+    check_rate(rate_hz)
     array = np.asarray(samples)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
         raise AudioError(
@@ -129,11 +124,7 @@ class AudioTimeline:
 
     def read(self, first: int, count: int) -> Samples:
         """Return samples [first, first + count); silence before the anchor and after the head."""
-        samples = np.zeros(count, np.float32)
-        begin, end = max(first, 0), min(first + count, self.head)
-        if end > begin:
-            samples[begin - first : end - first] = self._ring.read(begin, end - begin)
-        return samples
+        return self._ring.read(first, count)
 
     def _append_silence(self, count: int) -> None:
         block = round(_SILENCE_BLOCK_S * self._rate_hz)

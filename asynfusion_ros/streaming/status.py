@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,29 +36,6 @@ class Spread:
     last: float = 0.0
     p50: float = 0.0
     p99: float = 0.0
-
-
-class History:
-    """The most recent values of one measure; older ones are forgotten."""
-
-    def __init__(self, size: int = HISTORY_WINDOWS) -> None:
-        """Keep `size` values."""
-        self._values: deque[float] = deque(maxlen=size)
-
-    def add(self, value: float) -> None:
-        """Take one value in."""
-        self._values.append(value)
-
-    def mean(self) -> float:
-        """Return the mean, 0 where there is none."""
-        return float(np.mean(self._values)) if self._values else 0.0
-
-    def spread(self) -> Spread:
-        """Return last, median and 99th percentile, zeros where there is none."""
-        if not self._values:
-            return Spread()
-        p50, p99 = np.percentile(self._values, [50, 99])
-        return Spread(self._values[-1], float(p50), float(p99))
 
 
 @dataclass(frozen=True)
@@ -108,32 +85,24 @@ class EngineStatus:
 
 
 class WindowMeter:
-    """Collects the compute times of windows."""
+    """Keeps where the time of recent windows went; older ones are forgotten."""
 
     def __init__(self, hop_s: float) -> None:
         """Relate times to windows that each bring `hop_s` of motion."""
         self._hop_s = hop_s
-        self._total = History()
-        self._feature = History()
-        self._expression = History()
-        self._gesture = History()
-        self._age = History()
+        self._rows: deque[tuple[float, ...]] = deque(maxlen=HISTORY_WINDOWS)
 
     def add(self, timings: ChunkTimings) -> None:
         """Take in one window."""
-        self._total.add(1e3 * timings.total_s)
-        self._feature.add(1e3 * timings.feature_s)
-        self._expression.add(1e3 * timings.expression_s)
-        self._gesture.add(1e3 * timings.gesture_s)
-        self._age.add(1e3 * timings.partner_age_s)
+        self._rows.append(astuple(timings))
 
     def report(self) -> dict[str, Any]:
-        """Return the EngineStatus fields that it measures."""
-        return {
-            "real_time_factor": self._total.mean() / (1e3 * self._hop_s),
-            "window_ms": self._total.spread(),
-            "feature_ms": self._feature.spread(),
-            "expression_ms": self._expression.spread(),
-            "gesture_ms": self._gesture.spread(),
-            "buffer_age_ms": self._age.spread(),
-        }
+        """Return the EngineStatus fields that it measures; none before the first window."""
+        if not self._rows:
+            return {}
+        rows_ms = 1e3 * np.array(self._rows)
+        p50, p99 = np.percentile(rows_ms, [50, 99], axis=0)
+        spreads = [Spread(*map(float, each)) for each in zip(rows_ms[-1], p50, p99, strict=True)]
+        mean_s = float(rows_ms[:, 0].mean()) / 1e3
+        names = ("window_ms", "feature_ms", "expression_ms", "gesture_ms", "buffer_age_ms")
+        return {"real_time_factor": mean_s / self._hop_s, **dict(zip(names, spreads, strict=True))}
