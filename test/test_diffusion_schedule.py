@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asynfusion_ros.diffusion import PREDICTIONS, NoiseSchedule
@@ -36,6 +36,7 @@ def test_time_minus_one_is_clean():
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
+@settings(deadline=None)  # a busy machine is not an error
 @given(t=TIMES)
 def test_the_true_target_gives_back_motion_and_noise(prediction, t):
     x0, noise = draw()
@@ -47,6 +48,7 @@ def test_the_true_target_gives_back_motion_and_noise(prediction, t):
 
 @pytest.mark.parametrize("into", PREDICTIONS)
 @pytest.mark.parametrize("prediction", PREDICTIONS)
+@settings(deadline=None)  # a busy machine is not an error
 @given(t=TIMES)
 def test_predictions_convert_both_ways(prediction, into, t):
     x_t, output = draw()  # any output, not only a true one
