@@ -26,17 +26,19 @@ die() {
   exit 1
 }
 
+exec 8>&2 # the terminal, whatever a step's output is redirected to
+
 on_error() {
   local code=$?
   trap - ERR
   [ "$BASHPID" = $$ ] || exit "$code" # a subshell: the shell that waits for it tells
-  printf '\nerror: step "%s" failed (exit code %d)\n' "$CURRENT_STEP" "$code" >&2
+  printf '\nerror: step "%s" failed (exit code %d)\n' "$CURRENT_STEP" "$code" >&8
   if [ -n "$CURRENT_LOG" ] && [ -s "$CURRENT_LOG" ]; then
-    printf '%s\n' "last lines of $CURRENT_LOG:" >&2
-    tail -n 25 "$CURRENT_LOG" | sed 's/^/  | /' >&2
+    printf '%s\n' "last lines of $CURRENT_LOG:" >&8
+    tail -n 25 "$CURRENT_LOG" | sed 's/^/  | /' >&8
   fi
-  printf 'do:    mend what the lines above name and run the same command again; finished steps are kept.\n' >&2
-  printf '       To start over, remove %s first.\n' "$ASYNFUSION_ENV" >&2
+  printf 'do:    mend what the lines above name and run the same command again; finished steps are kept.\n' >&8
+  printf '       To start over, remove %s first.\n' "$ASYNFUSION_ENV" >&8
   exit "$code"
 }
 trap on_error ERR
@@ -363,6 +365,7 @@ build_workspace() {
     --base-paths "$REPO" --build-base "$WORKSPACE/build" --install-base "$INSTALL" \
     --symlink-install --event-handlers console_direct+ \
     --cmake-args -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$ASYNFUSION_ENV/bin/python" -Wno-dev
+  ln -sf "$INSTALL/asynfusion_ros/lib/asynfusion_ros/asynfusion" "$ASYNFUSION_ENV/bin/asynfusion"
 }
 
 # enter_environment FILE: source a setup file of ROS, which may read variables that are not set.
