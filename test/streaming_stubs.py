@@ -24,6 +24,7 @@ class StubGenerator:
         self.clock = clock
         self.windows = []
         self.steps = []
+        self.resets = 0
         self.before_step = lambda: None
 
     def begin(self, seed=None, speaker=None):
@@ -45,6 +46,9 @@ class StubGenerator:
 
     def face_of(self, samples):
         return np.tile(np.clip(loudness(samples, self.plan)[:, None], 0, 1), (1, 51))
+
+    def reset(self):
+        self.resets += 1
 
     def close(self):
         pass

@@ -138,6 +138,7 @@ def test_a_source_that_stops_leaves_an_avatar_alive_and_resumes_in_place():
     wanted = expected_faces(samples, times, START_S + 7.0)
     assert faces[again] == pytest.approx(wanted[again], abs=2e-3)
     assert engine.status().counts["streams"] == 1
+    assert engine.status().counts["source_stops"] == 2
 
 
 def test_a_lost_packet_becomes_silence_and_is_counted():
@@ -345,6 +346,7 @@ def test_a_crash_is_reported_and_poses_go_on():
     engine.start()
     assert engine.status().state != "failed"
     engine.stop()
+    assert generator.resets == 2
 
 
 def test_start_and_stop_twice():

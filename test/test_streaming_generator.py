@@ -94,7 +94,7 @@ def test_other_hops_work(hop):
 
 @pytest.mark.parametrize("execution", ["threaded", "sequential"])
 def test_a_live_stream_in_odd_chunks_equals_the_whole_file(execution):
-    samples = speech_like(4.0)
+    samples = speech_like(2.7)
     offline = make_generator(execution=execution)
     clip = offline.generate(samples)
     offline.close()

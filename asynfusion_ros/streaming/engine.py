@@ -193,6 +193,7 @@ class AvatarEngine:
 
     def _run(self) -> None:
         try:
+            self._worker.reset()
             while self._mailbox.running:
                 busy = self._worker.advance()
                 with self._mailbox.condition:

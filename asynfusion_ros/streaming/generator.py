@@ -52,6 +52,10 @@ class Sampler(Protocol):
         """Change the step counts from the next window on."""
         ...
 
+    def reset(self) -> None:
+        """Forget the window before and any failure."""
+        ...
+
     def close(self) -> None:
         """End the sampler's threads."""
         ...
@@ -168,6 +172,10 @@ class MotionGenerator:
         for _ in range(windows):
             chunk, state = self.step(silence, state)
         return chunk.timings.total_s
+
+    def reset(self) -> None:
+        """Forget a failure of the sampler; raise SamplerError where it cannot go on."""
+        self._sampler.reset()
 
     def close(self) -> None:
         """End the sampler's threads; the generator cannot be used afterwards."""

@@ -113,7 +113,7 @@ class Stream:
         while True:
             end = self._plan.end_sample(self._state.index)
             if self._line.head < end and self._overdue_s(now_s, end) >= self._patience_s:
-                self._counts["silence_fills"] += 1
+                self._counts["source_stops"] += not self._line.filled
                 self._line.fill_to(end)
             if self._line.head < end or not self._provisional:
                 break
@@ -167,11 +167,8 @@ class Stream:
             self._state = self._state.skip_to(needed)
 
     def _lead_s(self, now_s: float, index: int) -> float:
-        return (
-            self.timeline.frame_due_s(self._plan.new_frames(index).start)
-            - now_s
-            - (self._plan.hop_s)
-        )
+        first = self._plan.new_frames(index).start
+        return self.timeline.frame_due_s(first) - now_s - self._plan.hop_s
 
     def _due_s(self, now_s: float) -> float:
         """Return the audio time from which on a packet may still come."""

@@ -44,6 +44,10 @@ class WindowGenerator(Protocol):
         """Return the new frames of a window and the state after it."""
         ...
 
+    def reset(self) -> None:
+        """Forget a failure."""
+        ...
+
     def close(self) -> None:
         """Free threads and memory."""
         ...
@@ -77,6 +81,11 @@ class Worker:
         self._measures: dict[str, Any] = {}
         self._stream: Stream | None = None
         self._last_s = clock.now_s()
+
+    def reset(self) -> None:
+        """Make ready to go on after a failure."""
+        self._stream = None
+        self._generator.reset()
 
     def advance(self) -> bool:
         """Take in what came and compute at most one window; return whether one was computed."""
