@@ -88,6 +88,7 @@ class SpeechFeatureExtractor:
         self.settings = settings or FeatureSettings()
         self._whisper = open_session("whisper_tiny_en.onnx", threads, allow_gpu)
         self._pitch = open_session("swift_f0.onnx", threads)
+        self._check_length()
         self._times_s = np.arange(self.settings.window_frames) / self.settings.fps_hz
 
     @property
@@ -119,6 +120,16 @@ class SpeechFeatureExtractor:
             self._track_pitch(samples),
         )
         return np.concatenate(groups, axis=1)
+
+    def _check_length(self) -> None:
+        """Raise ConfigError unless the encoder file takes windows as long as the settings say."""
+        columns = self._whisper.get_inputs()[0].shape[2]
+        wanted = self.samples_needed // HOP_SAMPLES // 2 * 2
+        if isinstance(columns, int) and columns != wanted:
+            raise ConfigError(
+                f"window and look-ahead make {wanted} log-mel columns; the speech encoder takes "
+                f"{columns}: let window_frames / fps_hz + look_ahead_s be {columns / MEL_HZ} s"
+            )
 
     def _encode(self, mel: FloatArray) -> FloatArray:
         even = mel[:, : mel.shape[1] // 2 * 2]
