@@ -83,15 +83,15 @@ class AvatarEngine:
         checkpoint: Checkpoint,
         settings: EngineSettings | None = None,
         *,
-        skeleton: Skeleton | None = None,
+        limiter: JointLimiter | None = None,
         clock: Clock | None = None,
         warn: Callable[[str], None] = lambda message: None,
     ) -> AvatarEngine:
-        """Return an engine for a model, warmed up; `skeleton` defaults to the avatar's own."""
+        """Return an engine for a model, warmed up; `limiter` defaults to the avatar's own."""
         settings = settings or EngineSettings()
         generator = MotionGenerator.open(checkpoint, settings)
         generator.warm_up()
-        limiter = JointLimiter(skeleton or Skeleton.load())
+        limiter = limiter or JointLimiter(Skeleton.load())
         about = checkpoint.description
         idle = (about.idle_face, about.idle_body)
         return cls(generator, limiter.advance, idle, settings, clock=clock, warn=warn)
