@@ -3,10 +3,15 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import soundfile
 
 from asynfusion_ros import __version__
 from asynfusion_ros.cli import COMMANDS, build_parser, main
+from asynfusion_ros.motion.arkit_json import read_arkit_json
+from asynfusion_ros.motion.bvh import read_bvh
+from asynfusion_ros.motion.npz import read_npz
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
 
@@ -63,6 +68,51 @@ def test_info_says_what_a_model_is(model, capsys):
     assert "51 weights" in said
     assert main(["info", str(model), "--json"]) == 0
     assert '"format_version": 1' in capsys.readouterr().out
+
+
+@pytest.fixture
+def speech(tmp_path):
+    path = tmp_path / "hello.wav"
+    tone = 0.3 * np.sin(2 * np.pi * 220 * np.arange(int(1.3 * 22050)) / 22050)
+    soundfile.write(path, np.stack([tone, tone], axis=1), 22050)
+    return path
+
+
+def test_generate_writes_motion_files_of_the_recordings_length(model, speech, tmp_path, capsys):
+    out = tmp_path / "deep" / "out"
+    argv = ["generate", str(speech), "-o", str(out), "--checkpoint", str(model), "--no-video"]
+    assert main([*argv, "--steps", "1/2"]) == 0
+    clip = read_npz(out / "hello.npz")
+    assert len(clip) == 39
+    times_s, weights = read_arkit_json(out / "hello.json")
+    assert times_s[-1] == pytest.approx(38 / 30)
+    assert weights == pytest.approx(clip.face, abs=1e-4)
+    assert len(read_bvh(out / "hello.bvh").frames) == 39
+    assert "real-time factor" in capsys.readouterr().out
+    assert main([*argv, "--steps", "1/2", "--seed", "0"]) == 0
+    again = read_npz(out / "hello.npz")
+    assert (again.body == clip.body).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"speech": "absent.wav"}, "give a wav or flac file"),
+        ({"--steps": "four"}, "such as 4/8"),
+        ({"--steps": "0/8"}, "must lie in"),
+        ({"--speaker": "1000"}, "this model has 0.."),
+        ({"--out": "/proc/nothing"}, "choose another"),
+    ],
+)
+def test_generate_says_what_is_wrong_and_what_to_do(
+    model, speech, tmp_path, capsys, changes, remedy
+):
+    options = {"--out": str(tmp_path), "--checkpoint": str(model), **changes}
+    argv = ["generate", options.pop("speech", str(speech)), "--no-video"]
+    assert main([*argv, *(word for pair in options.items() for word in pair)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("asynfusion: ")
+    assert remedy in said[-1]
 
 
 def test_a_missing_model_is_said_in_one_line_with_the_remedy(tmp_path, capsys):
