@@ -97,7 +97,7 @@ def _mask(u: Array, v: Array) -> Array:
     """Return points of an ellipsoid's front, with a nose and eye sockets."""
     across, along = 1.25 * u * np.sqrt(np.clip(1.0 - 0.45 * v**2, 0.0, 1.0)), 1.15 * v
     points = np.stack([np.cos(across) * np.cos(along), np.sin(across), np.sin(along)], axis=-1)
-    points = _CENTRE_M + _RADII_M * points
+    points = np.asarray(_CENTRE_M + _RADII_M * points)
     nose = np.exp(-((u / 0.13) ** 2) - ((v + 0.08) / 0.22) ** 2)
     sockets = np.exp(-(((np.abs(u) - 0.42) / 0.18) ** 2) - ((v - 0.25) / 0.12) ** 2)
     points[:, 0] += 0.022 * nose - 0.010 * sockets
@@ -115,7 +115,7 @@ def _push(
     distance = ((u - place[0]) ** 2 + (v - place[1]) ** 2) / reach**2
     if push[2] < -0.02:  # the jaw moves as a whole, hinged at the sides
         distance = np.where(under, np.clip(u**2 - 0.15, 0.0, None), np.inf)
-    return np.exp(-distance)[:, None] * np.array(push)
+    return np.asarray(np.exp(-distance)[:, None] * np.array(push))
 
 
 def _triangles(upper_rows: int, rows: int) -> npt.NDArray[np.int64]:
