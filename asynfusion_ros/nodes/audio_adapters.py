@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -9,23 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
 
+from asynfusion_ros.audio.resample import convert_to_mono_float
 from asynfusion_ros.errors import AudioError, ConfigError
 from asynfusion_ros.msg import AudioChunk
-from asynfusion_ros.nodes.conversions import decode_samples, to_seconds
-
-AUDIO_TYPES = (
-    "asynfusion_ros/AudioChunk",
-    "audio_common_msgs/AudioStamped",
-    "audio_common_msgs/AudioData",
-)
-
-AUDIO_QOS = QoSProfile(
-    depth=100,
-    reliability=qos_profile_sensor_data.reliability,
-    durability=qos_profile_sensor_data.durability,
-)
+from asynfusion_ros.nodes.conversions import to_seconds
+from asynfusion_ros.nodes.settings import AUDIO_TYPES
 
 
 class Sound(NamedTuple):
@@ -39,16 +29,20 @@ class Sound(NamedTuple):
 
 @dataclass(frozen=True)
 class AudioAdapter:
-    """A message type to subscribe to, and what reads it (raises AudioError)."""
+    """A message type to subscribe to, and what reads it.
+
+    `read` counts what it mends (`nan_samples`) in the Counter it is given, and raises AudioError
+    on a message that makes no sense.
+    """
 
     message: type[Any]
-    read: Callable[[Any], Sound]
+    read: Callable[[Any, Counter[str]], Sound]
 
 
-def open_adapter(audio_type: str, sample_rate_hz: int, channels: int) -> AudioAdapter:
+def open_adapter(audio_type: str, data_rate_hz: int = 16000, channels: int = 1) -> AudioAdapter:
     """Return the adapter of one of AUDIO_TYPES; raise ConfigError where its package is missing.
 
-    `sample_rate_hz` and `channels` describe AudioData, whose messages do not.
+    `data_rate_hz` and `channels` describe AudioData, whose messages do not.
     """
     if audio_type == AUDIO_TYPES[0]:
         return AudioAdapter(AudioChunk, _read_chunk)
@@ -65,33 +59,36 @@ def open_adapter(audio_type: str, sample_rate_hz: int, channels: int) -> AudioAd
     if name == "AudioStamped":
         return AudioAdapter(message, _read_stamped)
 
-    def read(audio: Any) -> Sound:
-        samples = decode_samples(audio.data, AudioChunk.ENCODING_S16LE, channels)
-        return Sound(None, samples, sample_rate_hz, "")
+    def read_data(audio: Any, counts: Counter[str]) -> Sound:
+        samples = convert_to_mono_float(bytes(audio.data), "S16LE", channels, counts)
+        return Sound(None, samples, data_rate_hz, "")
 
-    return AudioAdapter(message, read)
+    return AudioAdapter(message, read_data)
 
 
-def _read_chunk(chunk: AudioChunk) -> Sound:
+def _read_chunk(chunk: AudioChunk, counts: Counter[str]) -> Sound:
     stamp_s = to_seconds(chunk.header.stamp)
-    samples = decode_samples(chunk.data, chunk.encoding, chunk.channels)
+    samples = convert_to_mono_float(chunk.data, chunk.encoding, chunk.channels, counts)
     return Sound(stamp_s or None, samples, int(chunk.sample_rate), chunk.source)
 
 
-_PORTAUDIO = {1: ("float32_data", 1.0), 2: ("int32_data", 2.0**31), 8: ("int16_data", 2.0**15)}
+# PortAudio's numbers of sample formats: field of AudioData, and our name of the encoding.
+_PORTAUDIO = {
+    1: ("float32_data", "<f4", "F32LE"),
+    2: ("int32_data", "<i4", "S32LE"),
+    8: ("int16_data", "<i2", "S16LE"),
+}
 
 
-def _read_stamped(message: Any) -> Sound:
+def _read_stamped(message: Any, counts: Counter[str]) -> Sound:
     """Read audio_common_msgs/AudioStamped, whose format is PortAudio's number."""
     info, data = message.audio.info, message.audio.audio_data
-    if info.format not in _PORTAUDIO or info.channels < 1:
+    if info.format not in _PORTAUDIO:
         raise AudioError(
-            f"AudioStamped of format {info.format} and {info.channels} channels; send PortAudio "
-            "formats 1 (float32), 2 (int32) or 8 (int16)"
+            f"AudioStamped of format {info.format}; send PortAudio's formats 1 (float32), "
+            "2 (int32) or 8 (int16)"
         )
-    name, scale = _PORTAUDIO[info.format]
-    values = np.asarray(getattr(data, name), np.float32) / np.float32(scale)
-    if values.size % info.channels:
-        raise AudioError(f"{values.size} samples are no whole frames of {info.channels} channels")
-    mono = values.reshape(-1, info.channels).mean(axis=1, dtype=np.float32)
-    return Sound(to_seconds(message.header.stamp) or None, mono, int(info.rate), "")
+    name, kind, encoding = _PORTAUDIO[info.format]
+    content = np.asarray(getattr(data, name)).astype(kind).tobytes()
+    samples = convert_to_mono_float(content, encoding, int(info.channels), counts)
+    return Sound(to_seconds(message.header.stamp) or None, samples, int(info.rate), "")

@@ -2,91 +2,122 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from pathlib import Path
+import sys
+from collections.abc import Sequence
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock as RosClock
+from rclpy.clock import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
 from asynfusion_ros.errors import AsynFusionError
-from asynfusion_ros.motion.limits import JointLimiter
-from asynfusion_ros.motion.skeleton import Skeleton
-from asynfusion_ros.msg import FaceBlendshapes
-from asynfusion_ros.nodes.audio_adapters import AUDIO_QOS, AudioAdapter, open_adapter
-from asynfusion_ros.nodes.conversions import make_blendshapes, make_joint_state
+from asynfusion_ros.nodes.avatar_parts import AvatarParts, OpenEngine, open_engine
 from asynfusion_ros.nodes.diagnostics import make_diagnostics
+from asynfusion_ros.nodes.interface import DIAGNOSTICS, MOTION_QOS
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
-from asynfusion_ros.nodes.runner import run_node
-from asynfusion_ros.nodes.scene import Scene
-from asynfusion_ros.nodes.settings import AvatarNodeSettings
-from asynfusion_ros.resources import find_resource
-from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.nodes.run import run_node
+from asynfusion_ros.nodes.settings import AvatarSettings
 from asynfusion_ros.srv import SetSpeaker, SetStyle
 from asynfusion_ros.streaming.clock import SystemClock
-from asynfusion_ros.streaming.engine import AvatarEngine
 from asynfusion_ros.streaming.settings import EngineSettings
 
 DIAGNOSTICS_PERIOD_S = 1.0
-OUTPUT_DEPTH = 10
+_AUTOSTART_S = 0.05
+_NOT_ACTIVE = "the avatar is not active; activate it first (ros2 lifecycle set /avatar activate)"
 
 
-class AvatarNode(LifecycleNode):  # type: ignore[misc]
-    """Configure loads and warms up, activate starts, deactivate rests, cleanup frees.
+class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
+    """Configure loads and warms up, activate listens, deactivate rests, cleanup frees.
 
-    Callbacks only hand audio to the engine and publish what it has ready.
+    While it is inactive the avatar holds its resting pose, and says so 60 times a second. Where
+    the engine dies the node goes through error processing to unconfigured, and can be configured
+    again. Callbacks only hand audio to the engine and publish what it has ready.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, make_engine: OpenEngine = open_engine, **options: Any) -> None:
         """Declare the parameters; nothing is loaded yet. `options` go to LifecycleNode."""
-        super().__init__("avatar_node", **options)
-        declare_settings(self, AvatarNodeSettings)
-        declare_settings(self, EngineSettings)
-        self._engine: AvatarEngine | None = None
-        self._limiter: JointLimiter | None = None
-        self._made: list[Any] = []
+        super().__init__("avatar", **options)
+        declare_settings(self, AvatarSettings, EngineSettings)
+        self.exit_status: int | None = None
+        self._make_engine = make_engine
+        self._parts: AvatarParts | None = None
+        self._error = ""
+        self._published = (0, 0.0)
+        self._steady = RosClock(clock_type=ClockType.STEADY_TIME)
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, MOTION_QOS)
+        self._health = self.create_timer(
+            DIAGNOSTICS_PERIOD_S, self._report_health, clock=self._steady
+        )
+        self._playback: Any = None
+        self._starter: Any = None
+        if self.get_parameter("autostart").value:
+            self._starter = self.create_timer(_AUTOSTART_S, self._start, clock=self._steady)
+        self._offer_services()
+
+    def _offer_services(self) -> None:
+        self.create_service(Trigger, "~/flush", self._flush)
+        self.create_service(Trigger, "~/reset", self._reset)
+        self.create_service(SetSpeaker, "~/set_speaker", self._set_speaker)
+        self.create_service(SetStyle, "~/set_style", self._set_style)
 
     # ---- lifecycle -----------------------------------------------------------------------------
 
+    @property
+    def state(self) -> str:
+        """Lifecycle state: unconfigured, inactive, active or finalized."""
+        return str(self._state_machine.current_state[1])
+
+    def _start(self) -> None:
+        self._starter.cancel()
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load and warm up the model, create publishers, services and subscriptions."""
+        """Load and warm up the model, create the topics, hold the resting pose."""
+        self.get_logger().info("loading the model and warming it up")
         try:
-            self._settings = read_settings(self, AvatarNodeSettings)
-            settings = self._settings
-            adapter = open_adapter(
-                settings.audio_type, settings.audio_data_rate_hz, settings.audio_data_channels
-            )
-            skeleton = Skeleton.load()
-            self._engine = self._open_engine(skeleton)
+            avatar = read_settings(self, AvatarSettings)
+            settings = read_settings(self, EngineSettings)
+            clock = SystemClock(self._now_s)
+            self._parts = AvatarParts(self, avatar, settings, clock, self._make_engine)
         except AsynFusionError as error:
-            self.get_logger().error(f"cannot configure: {error}")
+            self._error = str(error)
+            self.get_logger().error(
+                f"cannot configure: {error}. Mend that (ros2 param set), then configure again"
+            )
             return TransitionCallbackReturn.FAILURE
-        self._names = list(skeleton.robot_joint_names)
-        self._create_outputs(skeleton)
-        self._create_inputs(adapter)
+        self._error = ""
+        self._playback = self.create_timer(1.0 / settings.publish_rate_hz, self._parts.publish_pose)
         self.get_logger().info(
-            f"configured {settings.checkpoint} on {settings.device}; "
-            f"output_delay_s {self._engine.output_delay_s:.3f}"
+            f"{avatar.checkpoint} is ready; the pose of a sound comes "
+            f"{self._parts.engine.output_delay_s:.3f} s after it"
         )
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the engine and the playback timer."""
-        assert self._engine is not None
-        self._engine.start()
-        self._playback.reset()
+        """Start the engine and listen."""
+        assert self._parts is not None
+        self._parts.engine.start()
+        self._parts.listen()
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop computing; the pose goes on being published and settles to rest."""
-        return self._halt(super().on_deactivate(state))
+        """Stop listening and computing; the pose settles to rest. A dead engine is an error."""
+        assert self._parts is not None
+        super().on_deactivate(state)
+        failed = self._parts.engine.status().state == "failed"
+        self._parts.ignore()
+        try:
+            self._parts.engine.stop()
+        except AsynFusionError as error:
+            self._error = str(error)
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.ERROR if failed else TransitionCallbackReturn.SUCCESS
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the model, the threads and everything on the graph."""
+        """Free the model, the threads and the topics."""
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
@@ -98,128 +129,77 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, so that the node can be configured again."""
         self._release()
+        self.get_logger().error(
+            f"the avatar stopped after an error: {self._error}. It is unconfigured now; configure "
+            "and activate it (ros2 lifecycle set), or start it again"
+        )
         return TransitionCallbackReturn.SUCCESS
 
-    def _halt(self, result: TransitionCallbackReturn) -> TransitionCallbackReturn:
-        try:
-            if self._engine is not None:
-                self._engine.stop()
-        except AsynFusionError as error:
-            self.get_logger().error(str(error))
-            return TransitionCallbackReturn.FAILURE
-        return result
+    def close(self) -> None:
+        """Free everything; called once, before the node is destroyed."""
+        self._release()
 
     def _release(self) -> None:
-        for handle in self._made:
-            handle()
-        self._made = []
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.close()
-
-    # ---- making --------------------------------------------------------------------------------
-
-    def _open_engine(self, skeleton: Skeleton) -> AvatarEngine:
-        folder = Path(self._settings.checkpoint)
-        if not folder.is_absolute() and not folder.is_dir():
-            folder = find_resource(self._settings.checkpoint)
-        checkpoint = Checkpoint.load(folder, choose_device(self._settings.device))
-        self._limiter = JointLimiter(skeleton)
-        return AvatarEngine.open(
-            checkpoint,
-            read_settings(self, EngineSettings),
-            limiter=self._limiter,
-            clock=SystemClock(self._now_s),
-            warn=lambda text: self.get_logger().warning(text),
-        )
-
-    def _create_outputs(self, skeleton: Skeleton) -> None:
-        self._joints_out = self.create_publisher(JointState, "joint_states", OUTPUT_DEPTH)
-        self._face_out = self.create_publisher(FaceBlendshapes, "face/blendshapes", OUTPUT_DEPTH)
-        self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", OUTPUT_DEPTH)
-        for publisher in (self._joints_out, self._face_out, self._diagnostics_out):
-            self._made.append(lambda p=publisher: self.destroy_publisher(p))
-        scene = Scene(self, self._settings, skeleton)
-        self._scene = scene
-        self._made.append(scene.close)
-        assert self._engine is not None
-        period_s = 1.0 / self._engine.settings.publish_rate_hz
-        self._playback = self.create_timer(period_s, self._publish_pose)
-        diagnostics = self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
-        for timer in (self._playback, diagnostics):
-            self._made.append(lambda t=timer: self.destroy_timer(t))
-
-    def _create_inputs(self, adapter: AudioAdapter) -> None:
-        self._adapter = adapter
-        self._refused = 0
-        sound = self.create_subscription(adapter.message, "audio", self._take_audio, AUDIO_QOS)
-        self._made.append(lambda: self.destroy_subscription(sound))
-        services = (
-            (Trigger, "~/flush", self._flush),
-            (Trigger, "~/reset", self._reset),
-            (SetSpeaker, "~/set_speaker", self._set_speaker),
-            (SetStyle, "~/set_style", self._set_style),
-        )
-        for kind, name, answer in services:
-            service = self.create_service(kind, name, answer)
-            self._made.append(lambda s=service: self.destroy_service(s))
+        if self._playback is not None:
+            self.destroy_timer(self._playback)
+            self._playback = None
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            parts.close()
 
     # ---- callbacks -----------------------------------------------------------------------------
 
     def _now_s(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9
 
-    def _take_audio(self, message: Any) -> None:
-        engine = self._engine
-        if engine is None:
-            return
-        try:
-            sound = self._adapter.read(message)
-            engine.push_audio(sound.stamp_s, sound.samples, sound.rate_hz, sound.source)
-        except AsynFusionError as error:
-            self._refused += 1
-            self.get_logger().warning(f"audio refused: {error}", throttle_duration_sec=5.0)
+    def _report_health(self) -> None:
+        parts = self._parts
+        status = None if parts is None else parts.engine.status()
+        others: dict[str, Any] = {"error": self._error}
+        if parts is not None:
+            others["publish_hz"] = f"{self._publish_rate_hz(parts.motion.count):.2f}"
+            others |= {f"audio_{cause}": count for cause, count in parts.counts.items()}
+            others |= {f"limited_{cause}": count for cause, count in parts.limiter.counts.items()}
+        message = make_diagnostics(status, self.state, others, self._now_s())
+        self._diagnostics.publish(message)
+        if status is not None and status.state == "failed" and self.state == "active":
+            self._error = status.failure.strip().rpartition("\n")[2]
+            self.get_logger().error(f"the engine died:\n{status.failure}")
+            self.trigger_deactivate()
 
-    def _publish_pose(self) -> None:
-        if self._engine is None:
-            return
-        frame = self._engine.frame_at(self._now_s())
-        self._joints_out.publish(make_joint_state(frame, self._names, self._settings.frame_id))
-        self._face_out.publish(make_blendshapes(frame, self._settings.frame_id))
-        self._scene.show(frame)
+    def _publish_rate_hz(self, count: int) -> float:
+        before, then_s = self._published
+        now_s = float(self._steady.now().nanoseconds) * 1e-9
+        self._published = (count, now_s)
+        return max(0, count - before) / max(1e-9, now_s - then_s)
 
-    def _publish_diagnostics(self) -> None:
-        if self._engine is None or self._limiter is None:
-            return
-        status = self._engine.status()
-        limits = {**self._limiter.counts, "refused_messages": self._refused}
-        self._diagnostics_out.publish(make_diagnostics(status, limits, self._now_s()))
-        if status.state == "failed":
-            self.get_logger().error(
-                f"the engine stopped: {status.failure}\nThe avatar rests; deactivate and activate "
-                "the node, or start it again",
-                throttle_duration_sec=30.0,
-            )
+    def _active(self) -> AvatarParts | None:
+        return self._parts if self.state == "active" else None
 
     def _flush(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if self._engine is not None:
-            self._engine.flush()
-        response.success, response.message = True, "speech dropped; the avatar settles"
+        parts = self._active()
+        if parts is not None:
+            parts.engine.flush()
+        response.success = parts is not None
+        response.message = "the speech is dropped, the avatar settles" if parts else _NOT_ACTIVE
         return response
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if self._engine is not None:
-            self._engine.reset()
-        response.success, response.message = True, "a new stream begins"
+        parts = self._active()
+        if parts is not None:
+            parts.engine.reset()
+        response.success = parts is not None
+        response.message = "a new stream begins, from the seed" if parts else _NOT_ACTIVE
         return response
 
     def _set_speaker(
         self, request: SetSpeaker.Request, response: SetSpeaker.Response
     ) -> SetSpeaker.Response:
+        parts = self._active()
+        response.success, response.message = parts is not None, "" if parts else _NOT_ACTIVE
         try:
-            if self._engine is not None:
-                self._engine.set_speaker(int(request.speaker))
-            response.success = True
+            if parts is not None:
+                parts.engine.set_speaker(int(request.speaker))
         except AsynFusionError as error:
             response.success, response.message = False, str(error)
         return response
@@ -227,44 +207,16 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]
     def _set_style(
         self, request: SetStyle.Request, response: SetStyle.Response
     ) -> SetStyle.Response:
-        response.success = len(request.style) == 0
+        response.success = not request.style
         if not response.success:
-            response.message = "this checkpoint was trained without styles; send an empty one"
+            response.message = "this model was trained without styles; send an empty style"
         return response
 
 
-def choose_device(wanted: str) -> str:
-    """Return a torch device name; `auto` is CUDA where there is one."""
-    if wanted != "auto":
-        return wanted
-    import torch  # noqa: PLC0415  (slow to import, and only the engine needs it)
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def start_by_itself(node: AvatarNode) -> None:
-    """Configure and activate on a thread of its own, so that the node answers meanwhile."""
-
-    def start() -> None:
-        time.sleep(0.0)
-        if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            node.trigger_activate()
-
-    threading.Thread(target=start, name="autostart", daemon=True).start()
-
-
-def main() -> int:
-    """Run avatar_node until it is told to stop."""
-
-    def make() -> AvatarNode:
-        node = AvatarNode()
-        if node.get_parameter("autostart").value:
-            start_by_itself(node)
-        return node
-
-    return run_node(make, on_exit=lambda node: node._release())
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the node until it is told to stop; return the exit status."""
+    return run_node(AvatarNode, argv)
 
 
 if __name__ == "__main__":
-    rclpy.logging.get_logger("avatar_node")
-    raise SystemExit(main())
+    sys.exit(main())

@@ -1,10 +1,12 @@
-"""The engine's status as a diagnostics message, and back for those who measure."""
+"""The avatar's state as a diagnostics message, and back for those who measure."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
@@ -15,10 +17,8 @@ STATUS_NAME = "asynfusion: avatar"
 _LEVELS = {"failed": DiagnosticStatus.ERROR, "starved": DiagnosticStatus.WARN}
 
 
-def make_diagnostics(
-    status: EngineStatus, limits: Mapping[str, int], now_s: float
-) -> DiagnosticArray:
-    """Return the engine's status, what the limiter did, and this process's memory."""
+def engine_values(status: EngineStatus) -> dict[str, str]:
+    """Return every measure of the engine by name; spreads as `<name>_p50`, counts as `count_*`."""
     values: dict[str, str] = {}
     for name, value in vars(status).items():
         if isinstance(value, Spread):
@@ -29,17 +29,37 @@ def make_diagnostics(
             values[name] = f"{value:.4f}"
         else:
             values[name] = str(value)
-    values |= {f"limited_{cause}": str(count) for cause, count in sorted(limits.items())}
-    values["rss_mb"] = f"{resident_mb():.1f}"
-    entry = DiagnosticStatus(
-        level=_LEVELS.get(status.state, DiagnosticStatus.OK),
-        name=STATUS_NAME,
-        message=status.failure.strip().rpartition("\n")[2] or status.state,
-        hardware_id="",
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
-    )
-    message = DiagnosticArray(status=[entry])
+    return values
+
+
+def process_values() -> dict[str, str]:
+    """Return this process's number, memory [MB] and the processor time that it used [s]."""
+    return {
+        "pid": str(os.getpid()),
+        "rss_mb": f"{resident_mb():.1f}",
+        "cpu_s": f"{time.process_time():.2f}",
+    }
+
+
+def make_diagnostics(
+    status: EngineStatus | None, lifecycle: str, others: Mapping[str, Any], now_s: float
+) -> DiagnosticArray:
+    """Return what is known about the avatar; `status` is None while nothing is loaded."""
+    message = DiagnosticArray()
     message.header.stamp = to_time(now_s)
+    entry = DiagnosticStatus(name=STATUS_NAME, hardware_id="", level=DiagnosticStatus.OK)
+    values = {"lifecycle": lifecycle, **{name: str(value) for name, value in others.items()}}
+    values |= process_values()
+    entry.message = lifecycle
+    if status is not None:
+        values |= engine_values(status)
+        entry.level = _LEVELS.get(status.state, DiagnosticStatus.OK)
+        entry.message = status.failure.strip().rpartition("\n")[2] or f"{lifecycle}, {status.state}"
+    if others.get("error"):
+        entry.level = DiagnosticStatus.ERROR
+        entry.message = str(others["error"])
+    entry.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+    message.status = [entry]
     return message
 
 

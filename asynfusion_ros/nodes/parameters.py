@@ -2,29 +2,59 @@
 
 from __future__ import annotations
 
-import dataclasses
+import sys
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
+from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.settings import SettingInfo, Settings
 
 S = TypeVar("S", bound=Settings)
 
+_LARGEST_INT = 2**63 - 1
 
-def declare_settings(node: Node, kind: type[Settings]) -> None:
-    """Declare one parameter for each field of `kind`, with its description and range."""
-    for item in dataclasses.fields(kind):
-        info: SettingInfo = item.metadata["setting"]
-        if not node.has_parameter(item.name):
-            node.declare_parameter(item.name, item.default, describe_setting(info, item.default))
+
+def declare_settings(node: Node, *kinds: type[Settings]) -> None:
+    """Declare one parameter per field, with its description and range, and check every change.
+
+    A change that contradicts another parameter is refused with the reason. Raises rclpy's
+    InvalidParameterTypeException or InvalidParameterValueException for overrides that do not fit.
+    """
+    for kind in kinds:
+        defaults = kind().to_dict()
+        for name, info in kind.describe():
+            node.declare_parameter(name, defaults[name], describe_setting(info, defaults[name]))
+
+    def check(changes: Sequence[Parameter]) -> SetParametersResult:
+        return _check_changes(node, kinds, {change.name: change.value for change in changes})
+
+    node.add_on_set_parameters_callback(check)
 
 
 def read_settings(node: Node, kind: type[S]) -> S:
     """Build `kind` from the node's parameters; raise ConfigError on an impossible value."""
-    names = [item.name for item in dataclasses.fields(kind)]
-    return kind.from_dict({name: node.get_parameter(name).value for name in names})
+    return kind.from_dict({name: node.get_parameter(name).value for name, _ in kind.describe()})
+
+
+def _check_changes(
+    node: Node, kinds: Sequence[type[Settings]], changes: dict[str, Any]
+) -> SetParametersResult:
+    try:
+        for kind in kinds:
+            values = {name: node.get_parameter(name).value for name, _ in kind.describe()}
+            kind.from_dict({name: changes.get(name, value) for name, value in values.items()})
+    except ConfigError as error:
+        return SetParametersResult(successful=False, reason=str(error))
+    return SetParametersResult(successful=True)
 
 
 def describe_setting(info: SettingInfo, default: Any) -> ParameterDescriptor:
@@ -33,12 +63,14 @@ def describe_setting(info: SettingInfo, default: Any) -> ParameterDescriptor:
     if info.choices:
         text += f"; one of {', '.join(str(choice) for choice in info.choices)}"
     descriptor = ParameterDescriptor(description=text)
-    if info.minimum is None or info.maximum is None or isinstance(default, bool):
+    if info.minimum is None and info.maximum is None:
         return descriptor
     if isinstance(default, int):
-        bounds = IntegerRange(from_value=int(info.minimum), to_value=int(info.maximum), step=1)
-        descriptor.integer_range = [bounds]
+        low = -_LARGEST_INT if info.minimum is None else int(info.minimum)
+        high = _LARGEST_INT if info.maximum is None else int(info.maximum)
+        descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
     else:
-        span = FloatingPointRange(from_value=float(info.minimum), to_value=float(info.maximum))
-        descriptor.floating_point_range = [span]
+        least = -sys.float_info.max if info.minimum is None else float(info.minimum)
+        most = sys.float_info.max if info.maximum is None else float(info.maximum)
+        descriptor.floating_point_range = [FloatingPointRange(from_value=least, to_value=most)]
     return descriptor

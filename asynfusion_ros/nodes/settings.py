@@ -1,84 +1,111 @@
-"""What can be chosen about the nodes; the engine's own settings stand beside these."""
+"""What can be chosen about each node; every field is a ROS parameter of that name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asynfusion_ros.nodes.audio_adapters import AUDIO_TYPES
 from asynfusion_ros.settings import Settings, setting
 
-LARGEST_RATE_HZ = 192_000
+DEFAULT_CHECKPOINT = "models/small"
+DEFAULT_SPEECH = "models/demo/speech.wav"
+DEFAULT_TEXT = "Hello. I move to what I hear, and I hear what I say."
+
+AUDIO_TYPES = (
+    "asynfusion_ros/AudioChunk",
+    "audio_common_msgs/AudioStamped",
+    "audio_common_msgs/AudioData",
+)
 
 
 @dataclass(frozen=True)
-class AvatarNodeSettings(Settings):
-    """Parameters of avatar_node beside those of EngineSettings."""
+class AvatarSettings(Settings):
+    """The avatar node; the streaming engine's EngineSettings are parameters of it, too."""
 
     checkpoint: str = setting(
-        "models/small", doc="Folder of the model; relative ones are looked up in the package"
+        DEFAULT_CHECKPOINT, doc="Folder of a model, or its name among the files of the package"
     )
-    device: str = setting("auto", doc="Where to compute: auto, cpu, cuda or cuda:N")
-    autostart: bool = setting(True, doc="Configure and activate without a lifecycle manager")
-    audio_type: str = setting(AUDIO_TYPES[0], doc="Message type of audio", choices=AUDIO_TYPES)
+    device: str = setting(
+        "auto",
+        doc="Where the networks run; auto takes CUDA if there is",
+        choices=("auto", "cpu", "cuda"),
+    )
+    audio_type: str = setting(AUDIO_TYPES[0], doc="Type of the audio topic", choices=AUDIO_TYPES)
     audio_data_rate_hz: int = setting(
-        16_000,
-        doc="Sample rate of AudioData, whose messages have none",
+        16000,
+        doc="Sample rate of AudioData, which does not tell it",
         unit="Hz",
         minimum=8000,
-        maximum=LARGEST_RATE_HZ,
+        maximum=192000,
     )
-    audio_data_channels: int = setting(1, doc="Channels of AudioData", minimum=1, maximum=8)
-    frame_id: str = setting("avatar", doc="Frame of the messages and root of the robot's links")
-    publish_tf: bool = setting(True, doc="Publish /tf where no robot_state_publisher does")
-    publish_mesh: bool = setting(True, doc="Publish face/mesh for RViz")
-    mesh_rate_hz: float = setting(
-        15.0, doc="Rate of face/mesh", unit="Hz", minimum=1.0, maximum=60.0
+    audio_data_channels: int = setting(
+        1, doc="Channels of AudioData (int16), which does not tell them", minimum=1, maximum=8
+    )
+    frame_id: str = setting("base_link", doc="Frame in the headers of joints and face")
+    publish_tf: bool = setting(
+        True, doc="Send robot_description and /tf; turn off where a robot_state_publisher runs"
+    )
+    face_mesh_rate_hz: float = setting(
+        0.0,
+        doc="Rate of the face as a mesh for RViz; 0 sends none",
+        unit="Hz",
+        minimum=0.0,
+        maximum=30.0,
+    )
+    autostart: bool = setting(
+        True, doc="Configure and activate without being asked; turn off under a lifecycle manager"
     )
 
 
 @dataclass(frozen=True)
 class AudioSourceSettings(Settings):
-    """Parameters of audio_source_node."""
+    """The audio source node: a recording, the microphone, or spoken text, as AudioChunk."""
 
     source: str = setting("wav", doc="Where sound comes from", choices=("wav", "mic", "tts"))
-    path: str = setting("", doc="Sound file for wav; empty plays the bundled clip")
-    text: str = setting("", doc="What tts says")
-    device: str = setting("", doc="Microphone, by number or name; empty is the default one")
-    loop: bool = setting(False, doc="Play the file again and again")
-    pause_s: float = setting(
-        1.0, doc="Silence between repetitions", unit="s", minimum=0.0, maximum=60.0
+    wav: str = setting(
+        DEFAULT_SPEECH, doc="Recording (wav, flac, ogg), or its name among the package's files"
     )
-    speed: float = setting(
+    text: str = setting(DEFAULT_TEXT, doc="What to say with source tts")
+    loop: bool = setting(False, doc="Begin the recording or the text again at its end")
+    loop_pause_s: float = setting(
+        1.0, doc="Silence before it begins again", unit="s", minimum=0.0, maximum=60.0
+    )
+    rate: float = setting(
         1.0,
-        doc="Seconds of sound sent per second; stamps stay those of the sound",
+        doc="Pace of sending; above 1 audio comes ahead of time, as from speech synthesis",
         minimum=0.1,
-        maximum=1000.0,
+        maximum=100.0,
     )
-    chunk_s: float = setting(0.02, doc="Length of a message", unit="s", minimum=0.005, maximum=0.5)
+    chunk_s: float = setting(
+        0.02, doc="Duration of one message", unit="s", minimum=0.005, maximum=1.0
+    )
+    microphone: str = setting("", doc="Name or number of the microphone; empty: the system's own")
+    microphone_rate_hz: int = setting(
+        16000, doc="Sample rate of the microphone", unit="Hz", minimum=8000, maximum=192000
+    )
+    listener: str = setting(
+        "", doc="Node whose subscription to wait for before the first sample; empty: anybody's"
+    )
     wait_s: float = setting(
-        30.0, doc="Time to wait for a listener before the start", unit="s", minimum=0, maximum=600
+        5.0, doc="How long to wait for a listener", unit="s", minimum=0.0, maximum=600.0
     )
 
 
 @dataclass(frozen=True)
-class ViewerNodeSettings(Settings):
-    """Parameters of viewer_node."""
+class ViewerSettings(Settings):
+    """The viewer node, which hands the topics to the web page."""
 
-    host: str = setting("127.0.0.1", doc="Address to serve the page on")
-    port: int = setting(8765, doc="Port of the page; 0 takes a free one", minimum=0, maximum=65535)
+    port: int = setting(8765, doc="Port of the web page; 0: any free one", minimum=0, maximum=65535)
+    host: str = setting("127.0.0.1", doc="Address to serve; 0.0.0.0 opens it to the network")
 
 
 @dataclass(frozen=True)
-class ProbeNodeSettings(Settings):
-    """Parameters of probe_node."""
+class ProbeSettings(Settings):
+    """The probe node, which measures the topics from outside."""
 
     seconds: float = setting(
-        20.0, doc="How long to measure", unit="s", minimum=1.0, maximum=86_400.0
+        0.0, doc="How long to measure; 0: until stopped", unit="s", minimum=0.0, maximum=1e6
     )
-    warmup_s: float = setting(
-        2.0, doc="Time after the first pose that is not measured", unit="s", minimum=0, maximum=60
+    report: str = setting("", doc="JSON file for the figures; empty: they are only printed")
+    wait_s: float = setting(
+        60.0, doc="How long to wait for motion and audio", unit="s", minimum=0.0, maximum=3600.0
     )
-    timeout_s: float = setting(
-        60.0, doc="Longest wait for the first pose", unit="s", minimum=1.0, maximum=600.0
-    )
-    report: str = setting("", doc="JSON file to write; empty prints it")

@@ -1,0 +1,203 @@
+"""The graph of nodes, described once: the launch file and `asynfusion up` both start this."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.nodes.settings import (
+    DEFAULT_CHECKPOINT,
+    DEFAULT_SPEECH,
+    DEFAULT_TEXT,
+    AvatarSettings,
+    ViewerSettings,
+)
+from asynfusion_ros.resources import find_resource
+from asynfusion_ros.settings import Settings, setting
+from asynfusion_ros.streaming.settings import EngineSettings
+
+S = TypeVar("S", bound=Settings)
+
+PACKAGE = "asynfusion_ros"
+URDF = "urdf/avatar.urdf"
+RVIZ = "rviz/avatar.rviz"
+_LISTENER_WAIT_S = 120.0  # a first start reads hundreds of megabytes from a cold disk
+
+
+@dataclass(frozen=True)
+class GraphArguments(Settings):
+    """What can be chosen at the start; each is `name:=value` of the launch file, `--name` of up."""
+
+    audio: str = setting(
+        "wav",
+        doc="Where sound comes from; topic: from somebody else's node",
+        choices=("wav", "mic", "tts", "topic"),
+    )
+    wav: str = setting(DEFAULT_SPEECH, doc="Recording for audio wav")
+    text: str = setting(DEFAULT_TEXT, doc="What to say with audio tts")
+    loop: bool = setting(True, doc="Begin the recording or the text again at its end")
+    rate: float = setting(
+        1.0, doc="Pace of sending recordings and text", minimum=0.1, maximum=100.0
+    )
+    audio_type: str = setting(
+        AvatarSettings.audio_type,
+        doc="Type of the audio topic, for audio topic",
+        choices=dict(AvatarSettings.describe())["audio_type"].choices,
+    )
+    checkpoint: str = setting(DEFAULT_CHECKPOINT, doc="Folder of a model, or its name")
+    device: str = setting(
+        AvatarSettings.device, doc="Where the networks run", choices=("auto", "cpu", "cuda")
+    )
+    deterministic: bool = setting(
+        EngineSettings.deterministic, doc="Same audio, same motion, whatever the timing"
+    )
+    seed: int = setting(EngineSettings.seed, doc="Seed of the sampling noise", minimum=0)
+    speaker: int = setting(EngineSettings.speaker, doc="Whose manner to use", minimum=0)
+    viewer: bool = setting(True, doc="Serve the avatar as a web page")
+    viewer_port: int = setting(
+        ViewerSettings.port, doc="Port of the web page", minimum=0, maximum=65535
+    )
+    viewer_host: str = setting(
+        ViewerSettings.host, doc="Address to serve; 0.0.0.0 opens it to the network"
+    )
+    rviz: bool = setting(False, doc="Show the avatar in RViz")
+    robot_state_publisher: bool = setting(
+        False, doc="Let robot_state_publisher send /tf instead of the avatar node"
+    )
+    report: str = setting("", doc="JSON file in which a separate process reports measurements")
+    seconds: float = setting(
+        0.0,
+        doc="Stop after so long; with a report, so long from the first motion. 0: never",
+        unit="s",
+        minimum=0.0,
+        maximum=1e6,
+    )
+    namespace: str = setting("", doc="ROS namespace of all nodes")
+    params_file: str = setting("", doc="YAML file of further ROS parameters for the nodes")
+    use_sim_time: bool = setting(False, doc="Take time from the topic /clock")
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process of the graph.
+
+    Attributes:
+        name: name of the node.
+        executable: file in lib/<package>; for our own package also the module in nodes/.
+        package: ROS package of the executable.
+        parameters: parameters that differ from the node's defaults.
+        params_files: YAML files of parameters; they win over `parameters`.
+        arguments: words for the process itself.
+        namespace: namespace of the node.
+        ends_graph: whether the whole graph ends when this process does.
+    """
+
+    name: str
+    executable: str
+    package: str = PACKAGE
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    params_files: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    namespace: str = ""
+    ends_graph: bool = False
+
+    @property
+    def module(self) -> str:
+        """Python module of a node of our own."""
+        return f"{PACKAGE}.nodes.{self.executable}"
+
+
+def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
+    """Return the processes to start; raise ConfigError where a file that they need is missing."""
+    specs = [_avatar(arguments)]
+    if arguments.audio != "topic":
+        specs.append(_audio_source(arguments))
+    if arguments.viewer:
+        page = {"port": arguments.viewer_port, "host": arguments.viewer_host}
+        specs.append(NodeSpec("viewer", "viewer_node", parameters=page))
+    if arguments.robot_state_publisher:
+        robot = {"robot_description": find_resource(URDF).read_text(encoding="utf-8")}
+        name = "robot_state_publisher"
+        specs.append(NodeSpec(name, name, package=name, parameters=robot))
+    if arguments.rviz:
+        words = ("-d", str(find_resource(RVIZ)))
+        specs.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=words))
+    if arguments.report:
+        figures = {"seconds": arguments.seconds, "report": _absolute(arguments.report)}
+        specs.append(NodeSpec("probe", "probe_node", parameters=figures, ends_graph=True))
+    return [_in_common(spec, arguments) for spec in specs]
+
+
+def _avatar(arguments: GraphArguments) -> NodeSpec:
+    same = ("audio_type", "device", "deterministic", "seed", "speaker")
+    parameters = {name: getattr(arguments, name) for name in same}
+    parameters["checkpoint"] = _absolute(arguments.checkpoint)
+    parameters["publish_tf"] = not arguments.robot_state_publisher
+    if arguments.rviz:
+        parameters["face_mesh_rate_hz"] = 10.0
+    return NodeSpec("avatar", "avatar_node", parameters=parameters, ends_graph=True)
+
+
+def _audio_source(arguments: GraphArguments) -> NodeSpec:
+    parameters = {
+        "source": arguments.audio,
+        "wav": _absolute(arguments.wav),
+        "text": arguments.text,
+        "loop": arguments.loop,
+        "rate": arguments.rate,
+        "listener": "avatar",
+        "wait_s": _LISTENER_WAIT_S,
+    }
+    return NodeSpec("audio_source", "audio_source_node", parameters=parameters)
+
+
+def _in_common(spec: NodeSpec, arguments: GraphArguments) -> NodeSpec:
+    parameters = dict(spec.parameters)
+    if arguments.use_sim_time:
+        parameters["use_sim_time"] = True
+    files: tuple[str, ...] = ()
+    if arguments.params_file:
+        path = Path(arguments.params_file).expanduser().resolve()
+        if not path.is_file():
+            raise ConfigError(f"params_file {path} does not exist; give a YAML file of parameters")
+        files = (str(path),)
+    return dataclasses.replace(
+        spec, parameters=parameters, params_files=files, namespace=arguments.namespace
+    )
+
+
+def _absolute(path: str) -> str:
+    """Return the full path of what exists here or is written to; names of our own files stay."""
+    given = Path(path).expanduser()
+    ours = not given.exists() and path in (DEFAULT_CHECKPOINT, DEFAULT_SPEECH)
+    return path if ours else str(given.resolve())
+
+
+def settings_from_text(kind: type[S], values: Mapping[str, str]) -> S:
+    """Build settings from words such as a command line gives; raise ConfigError."""
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise ConfigError(f"{kind.__name__} has no setting {unknown}; it has {list(hints)}")
+    return kind.from_dict({k: _value(f"{k}:={v}", hints[k], v) for k, v in values.items()})
+
+
+def _value(label: str, hint: Any, text: str) -> Any:
+    parsers: dict[Any, Callable[[str], Any]] = {bool: _flag, int: int, float: float, str: str}
+    try:
+        return parsers[hint](text)
+    except ValueError as error:
+        raise ConfigError(f"{label} is not a {hint.__name__}") from error
+
+
+def _flag(text: str) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True}
+    words |= {"false": False, "no": False, "off": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]

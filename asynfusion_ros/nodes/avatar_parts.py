@@ -1,0 +1,118 @@
+"""What the avatar node has while it is configured: the engine and all it publishes and offers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rclpy.node import Node
+
+from asynfusion_ros.errors import AsynFusionError
+from asynfusion_ros.motion.limits import JointLimiter
+from asynfusion_ros.motion.skeleton import Skeleton
+from asynfusion_ros.motion.urdf import build_urdf
+from asynfusion_ros.nodes.audio_adapters import AudioAdapter, open_adapter
+from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS
+from asynfusion_ros.nodes.motion_output import MotionOutput
+from asynfusion_ros.nodes.robot_output import RobotOutput
+from asynfusion_ros.nodes.settings import AvatarSettings
+from asynfusion_ros.resources import find_resource
+from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.streaming.clock import Clock
+from asynfusion_ros.streaming.engine import AvatarEngine
+from asynfusion_ros.streaming.settings import EngineSettings
+
+OpenEngine = Callable[
+    [AvatarSettings, EngineSettings, JointLimiter, Clock, Callable[[str], None]], AvatarEngine
+]
+
+
+def open_engine(
+    avatar: AvatarSettings,
+    settings: EngineSettings,
+    limiter: JointLimiter,
+    clock: Clock,
+    warn: Callable[[str], None],
+) -> AvatarEngine:
+    """Load the model and warm it up; raise CheckpointError or ConfigError with what to do."""
+    given = Path(avatar.checkpoint).expanduser()
+    folder = given if given.is_dir() else find_resource(avatar.checkpoint)
+    checkpoint = Checkpoint.load(folder, choose_device(avatar.device))
+    return AvatarEngine.open(checkpoint, settings, limiter=limiter, clock=clock, warn=warn)
+
+
+def choose_device(wanted: str) -> str:
+    """Return a torch device name; `auto` is CUDA where there is one."""
+    import torch  # noqa: PLC0415 (slow to import; a node that is not configured does without)
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+class AvatarParts:
+    """The engine and its topics; made by configure, freed by cleanup."""
+
+    def __init__(
+        self,
+        node: Node,
+        avatar: AvatarSettings,
+        settings: EngineSettings,
+        clock: Clock,
+        make_engine: OpenEngine,
+    ) -> None:
+        """Load everything; raise AsynFusionError with what to do, leaving nothing behind."""
+        self._node = node
+        self._clock = clock
+        self._adapter: AudioAdapter = open_adapter(
+            avatar.audio_type, avatar.audio_data_rate_hz, avatar.audio_data_channels
+        )
+        self._subscription: Any = None
+        self.counts: Counter[str] = Counter(messages=0, refused_messages=0, nan_samples=0)
+        skeleton = Skeleton.load()
+        self.limiter = JointLimiter(skeleton)
+        log = node.get_logger()
+        self.engine = make_engine(avatar, settings, self.limiter, clock, log.warning)
+        names = skeleton.robot_joint_names
+        self.motion = MotionOutput(node, names, avatar.frame_id)
+        self._robot: RobotOutput | None = None
+        if avatar.publish_tf:
+            self._robot = RobotOutput(node, build_urdf(skeleton), names)
+
+    def listen(self) -> None:
+        """Begin to take audio."""
+        self._subscription = self._node.create_subscription(
+            self._adapter.message, AUDIO, self._take_audio, AUDIO_QOS
+        )
+
+    def ignore(self) -> None:
+        """Take no more audio."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def publish_pose(self) -> None:
+        """Publish the pose that is due now."""
+        frame = self.engine.frame_at(self._clock.now_s())
+        self.motion.publish(frame)
+        if self._robot is not None:
+            self._robot.publish(frame.audio_time_s, frame.joint_positions)
+
+    def close(self) -> None:
+        """Take everything off the graph, end the engine's threads, free the model."""
+        self.ignore()
+        self.motion.close()
+        if self._robot is not None:
+            self._robot.close()
+        self.engine.close()
+
+    def _take_audio(self, message: Any) -> None:
+        self.counts["messages"] += 1
+        try:
+            sound = self._adapter.read(message, self.counts)
+            self.engine.push_audio(sound.stamp_s, sound.samples, sound.rate_hz, sound.source)
+        except AsynFusionError as error:
+            self.counts["refused_messages"] += 1
+            self._node.get_logger().warning(f"audio refused: {error}", throttle_duration_sec=5.0)

@@ -1,0 +1,28 @@
+"""Names and qualities of service of the topics, in one place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+AUDIO: Final = "audio"
+JOINT_STATES: Final = "joint_states"
+BLENDSHAPES: Final = "face/blendshapes"
+BLENDSHAPE_NAMES: Final = "face/blendshape_names"
+FACE_MESH: Final = "face/mesh"
+ROBOT_DESCRIPTION: Final = "robot_description"
+DIAGNOSTICS: Final = "/diagnostics"
+TF: Final = "/tf"
+TF_STATIC: Final = "/tf_static"
+
+AUDIO_QOS: Final = QoSProfile(
+    depth=100, reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST
+)
+MOTION_QOS: Final = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+TF_QOS: Final = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED_QOS: Final = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)

@@ -1,0 +1,57 @@
+"""Start the avatar: `ros2 launch asynfusion_ros avatar.launch.py audio:=mic viewer:=true`."""
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown, TimerAction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from asynfusion_ros.graph import GraphArguments, describe_graph, settings_from_text
+from launch import LaunchDescription
+
+
+def generate_launch_description():
+    defaults = GraphArguments().to_dict()
+    declared = []
+    for name, info in GraphArguments.describe():
+        unit = f" [{info.unit}]" if info.unit else ""
+        default = defaults[name]
+        declared.append(
+            DeclareLaunchArgument(
+                name,
+                default_value=str(default).lower() if isinstance(default, bool) else str(default),
+                description=info.doc + unit,
+                choices=list(info.choices) if info.choices else None,
+            )
+        )
+    return LaunchDescription([*declared, OpaqueFunction(function=start_nodes)])
+
+
+def start_nodes(context):
+    words = {
+        name: LaunchConfiguration(name).perform(context) for name, _ in GraphArguments.describe()
+    }
+    arguments = settings_from_text(GraphArguments, words)
+    actions = [to_action(spec) for spec in describe_graph(arguments)]
+    if arguments.seconds and not arguments.report:
+        stop = Shutdown(reason=f"{arguments.seconds} s are over")
+        actions.append(TimerAction(period=arguments.seconds, actions=[stop]))
+    return actions
+
+
+def to_action(spec):
+    # Without its type, launch reads a text such as "yes: no" as YAML.
+    parameters = {
+        name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
+        for name, value in spec.parameters.items()
+    }
+    return Node(
+        package=spec.package,
+        executable=spec.executable,
+        name=spec.name,
+        namespace=spec.namespace or None,
+        parameters=[parameters, *spec.params_files],
+        arguments=list(spec.arguments),
+        output="screen",
+        emulate_tty=True,
+        on_exit=[Shutdown(reason=f"{spec.name} ended")] if spec.ends_graph else None,
+    )
