@@ -29,10 +29,6 @@ from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ, WindowPlan
 Array = npt.NDArray[np.float32]
 
 
-FACE_SEAM_FRAMES = 6
-BODY_SEAM_FRAMES = 12
-
-
 class Extractor(Protocol):
     """What turns a window's audio into features."""
 
@@ -135,8 +131,6 @@ class MotionGenerator:
         result = self._sampler.sample_window(self._request(np.asarray(features, np.float32), state))
         face, face_nan = _mend(_to_numpy(result.face), state.face)
         body, body_nan = _mend(_to_numpy(result.body), state.body)
-        face = join(face, state.face, FACE_SEAM_FRAMES)
-        body = join(body, state.body, BODY_SEAM_FRAMES)
         face = join(state.face, face, FACE_FADE_FRAMES)
         body = join(state.body, body, BODY_FADE_FRAMES)
         chunk = self._chunk(face, body, state.index, int(np.count_nonzero(face_nan | body_nan)))
@@ -233,23 +227,6 @@ def open_sampler(checkpoint: Checkpoint, settings: SamplerSettings) -> Sampler:
 def open_extractor(description: ModelDescription) -> SpeechFeatureExtractor:
     """Return the speech features that a model was trained with."""
     return SpeechFeatureExtractor(FeatureSettings.from_dict(description.features))
-
-
-def join(window: Array, known: Array | None, seam_frames: int) -> Array:
-    """Return a sampled window (T, D) whose first K frames are the `known` (K, D), without a step.
-
-    The sampler fades from known to sampled frames within the overlap, but those frames have been
-    shown already. So the difference where the overlap ends is carried into the new frames instead,
-    and let go over `seam_frames` along half a cosine.
-    """
-    if known is None:
-        return window
-    count = len(known)
-    new = window[count:].copy()
-    fade = min(seam_frames, len(new))
-    weight = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1, dtype=np.float32) / (fade + 1))
-    new[:fade] += weight[:, None] * (known[-1] - window[count - 1])
-    return np.concatenate([known, new])
 
 
 def _to_numpy(motion: torch.Tensor) -> Array:

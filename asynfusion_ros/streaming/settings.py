@@ -10,6 +10,9 @@ from asynfusion_ros.settings import Settings, setting
 from asynfusion_ros.streaming.windows import FRAMES_PER_STEP, WINDOW_FRAMES
 
 
+STUCK_S = 60.0  # a window that takes longer is not slow but stuck
+
+
 @dataclass(frozen=True)
 class EngineSettings(Settings):
     """Windows, delays and policies of the streaming engine; `generate` uses the same ones."""
@@ -117,4 +120,5 @@ class EngineSettings(Settings):
             gesture_steps=self.gesture_steps,
             execution=self.execution,
             pacing="parallel" if self.deterministic else "free",
+            timeout_s=STUCK_S,
         )
