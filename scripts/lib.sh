@@ -194,7 +194,7 @@ make_environment() {
 # pip_install ARGUMENT...: install with uv, which is fast; with pip where uv does not get through.
 pip_install() {
   "$ASYNFUSION_ENV/bin/uv" pip install --python "$ASYNFUSION_ENV/bin/python" "${CONSTRAINTS[@]}" "$@" ||
-    "$ASYNFUSION_ENV/bin/pip" install "${CONSTRAINTS[@]}" "$@"
+    "$ASYNFUSION_ENV/bin/pip" install --no-compile "${CONSTRAINTS[@]}" "$@"
 }
 
 # A sourced ROS holds modules compiled for the system's numpy: stay within its major version.
@@ -211,7 +211,7 @@ install_torch() {
   if has_cuda; then backend=auto; fi
   "$ASYNFUSION_ENV/bin/uv" pip install --python "$ASYNFUSION_ENV/bin/python" "${CONSTRAINTS[@]}" \
     --torch-backend=$backend "torch==$TORCH" ||
-    "$ASYNFUSION_ENV/bin/pip" install "${CONSTRAINTS[@]}" "torch==$TORCH"
+    "$ASYNFUSION_ENV/bin/pip" install --no-compile "${CONSTRAINTS[@]}" "torch==$TORCH"
 }
 
 # requirements [EXTRA...]: print the requirements of pyproject.toml, one a line.
@@ -361,7 +361,8 @@ workspace_inputs() {
 }
 
 build_workspace() {
-  colcon --log-base "$WORKSPACE/log" build \
+  # a number of jobs of our own: colcon's also waits for an idle machine
+  MAKEFLAGS=-j$(nproc) colcon --log-base "$WORKSPACE/log" build \
     --base-paths "$REPO" --build-base "$WORKSPACE/build" --install-base "$INSTALL" \
     --symlink-install --event-handlers console_direct+ \
     --cmake-args -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$ASYNFUSION_ENV/bin/python" -Wno-dev
