@@ -1,8 +1,8 @@
 """Joining a window to what was shown before it.
 
-The sampler blends the known frames into the generated ones, so its last known frame is the
-model's own idea of it, and the first new frame follows that idea rather than what was shown. The
-difference between the two is carried into the new frames and fades there.
+The network copies known frames and follows its own idea from the first new frame on, which is a
+step away. That step, measured against where the motion shown so far was heading, is carried into
+the new frames and fades there.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ BODY_FADE_FRAMES = 9
 def join(known: Array | None, frames: Array, fade_frames: int) -> Array:
     """Return a window (T, D) that begins with `known` (K, D) and goes on without a step.
 
-    The offset between `known` and `frames` in the last known frame fades over the next
-    `fade_frames` as a raised cosine. Without known frames the window stays as it is.
+    The first new frame is put where the known motion leads, at the mean of its last velocity and
+    the new motion's first; what that adds fades over `fade_frames` as a raised cosine. Without at
+    least two known and two new frames the window stays as it is.
     """
-    if known is None or not len(known):
+    if known is None or len(known) < 2 or len(frames) < len(known) + 2:
         return frames
-    count = len(known)
-    place = np.arange(1, len(frames) - count + 1)
-    fade = 0.5 + 0.5 * np.cos(np.pi * np.minimum(place / (fade_frames + 1), 1.0))
-    offset = known[-1] - frames[count - 1]
-    fresh = frames[count:] + fade[:, None].astype(np.float32) * offset
-    return np.concatenate([known, fresh])
+    fresh = frames[len(known) :]
+    velocity = (known[-1] - known[-2] + fresh[1] - fresh[0]) / 2  # per frame
+    offset = known[-1] + velocity - fresh[0]
+    place = np.minimum(np.arange(len(fresh), dtype=np.float32) / fade_frames, 1.0)
+    fade = (0.5 + 0.5 * np.cos(np.pi * place)).astype(np.float32)
+    return np.concatenate([known, fresh + fade[:, None] * offset])

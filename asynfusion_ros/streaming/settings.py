@@ -9,7 +9,6 @@ from asynfusion_ros.sampling.settings import SamplerSettings
 from asynfusion_ros.settings import Settings, setting
 from asynfusion_ros.streaming.windows import FRAMES_PER_STEP, WINDOW_FRAMES
 
-
 STUCK_S = 60.0  # a window that takes longer is not slow but stuck
 
 
