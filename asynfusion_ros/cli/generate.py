@@ -130,5 +130,6 @@ def _write_video(clip: MotionClip, speech: Path, folder: Path) -> Path:
     from asynfusion_ros.viewer.preview import render_preview  # noqa: PLC0415  (slow, only here)
 
     path = folder / f"{speech.stem}.mp4"
-    render_preview(clip, speech, path)
+    with tqdm(desc="painting", unit="frame") as bar:
+        render_preview(clip, speech, path, _progress(bar))
     return path
