@@ -1,0 +1,53 @@
+"""The viewer's wire protocol: JSON texts and binary frames, little-endian (docs/viewer.md).
+
+A page first gets `{"type": "hello", "joints": [...], "face": [...]}`, again whenever the names
+change; then binary frames, told apart by their first byte, and `{"type": "status", ...}`.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MOTION = 1
+AUDIO = 2
+VERSION = 1
+
+_MOTION_HEAD = struct.Struct("<B3xHHd")  # kind, joints, weights, stamp [s]; 16 bytes
+_AUDIO_HEAD = struct.Struct("<B3xId")  # kind, sample rate [Hz], stamp of the first sample [s]
+
+
+def pack_hello(joint_names: Sequence[str], face_names: Sequence[str]) -> str:
+    """Return the text that names the values of the motion frames to come."""
+    return json.dumps(
+        {
+            "type": "hello",
+            "version": VERSION,
+            "joints": list(joint_names),
+            "face": list(face_names),
+        }
+    )
+
+
+def pack_motion(stamp_s: float, positions_rad: npt.ArrayLike, weights: npt.ArrayLike) -> bytes:
+    """Return a motion frame: head, joint positions and weights as float32."""
+    joints = np.asarray(positions_rad, "<f4")
+    face = np.asarray(weights, "<f4")
+    head = _MOTION_HEAD.pack(MOTION, joints.size, face.size, stamp_s)
+    return head + joints.tobytes() + face.tobytes()
+
+
+def pack_audio(stamp_s: float, samples: npt.ArrayLike, rate_hz: int) -> bytes:
+    """Return an audio frame: head, then mono int16 samples."""
+    head = _AUDIO_HEAD.pack(AUDIO, rate_hz, stamp_s)
+    return head + np.asarray(samples, "<i2").tobytes()
+
+
+def pack_status(status: Mapping[str, Any]) -> str:
+    """Return a status text; values must be plain."""
+    return json.dumps({"type": "status", "values": dict(status)})

@@ -1,0 +1,206 @@
+"""Serves the avatar's page and feeds it over a websocket; a consumer of motion like any other.
+
+The server lives on a thread of its own with its own event loop. Producers push from any thread and
+never wait: each page has a bounded outbox, and what is too much for it is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy.typing as npt
+from aiohttp import WSMsgType, web
+
+from asynfusion_ros.errors import ConfigError, StateError
+from asynfusion_ros.resources import find_resource
+from asynfusion_ros.viewer import protocol
+from asynfusion_ros.viewer.clients import Client
+
+MOST_CLIENTS = 8
+MOST_MESSAGE_BYTES = 4096
+_HEARTBEAT_S = 20.0
+_START_S = 10.0
+_PAGE = Path(__file__).resolve().parent / "web" / "dist"
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+
+
+class ViewerServer:
+    """The page at `address`, and what it is shown."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 8765, page: Path | None = None) -> None:
+        """Prepare to serve on `host`:`port` (0 takes a free one) the files of `page`."""
+        self._host, self._port = host, port
+        self._page = page or _PAGE
+        self.counts: Counter[str] = Counter()
+        self._clients: set[Client] = set()
+        self._names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping: asyncio.Event | None = None
+        self._failure: BaseException | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the page is, such as http://127.0.0.1:8765."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def clients(self) -> int:
+        """How many pages are connected."""
+        return len(self._clients)
+
+    def start(self) -> None:
+        """Begin to serve; raise ConfigError where the page is missing or the port is taken."""
+        if not (self._page / "index.html").is_file():
+            raise ConfigError(f"{self._page} holds no index.html; reinstall the package")
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(ready,), name="viewer-server", daemon=True
+        )
+        self._thread.start()
+        if not ready.wait(_START_S):
+            raise StateError(f"the viewer did not start within {_START_S} s")
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise ConfigError(
+                f"the viewer cannot listen on {self._host}:{self._port} ({failure}); "
+                "choose another port (0 takes a free one)"
+            ) from failure
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Close all pages and end the thread; may be called twice."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        stopping = self._stopping
+        if stopping is not None:
+            self._call(stopping.set)
+        thread.join(timeout_s)
+
+    # ---- pushing, from any thread ---------------------------------------------------------------
+
+    def push_motion(
+        self,
+        stamp_s: float,
+        joint_names: Sequence[str],
+        positions: npt.ArrayLike,
+        face_names: Sequence[str],
+        weights: npt.ArrayLike,
+    ) -> None:
+        """Show joint positions [rad] and face weights that belong to audio time `stamp_s`."""
+        names = (tuple(joint_names), tuple(face_names))
+        frame = protocol.pack_motion(stamp_s, positions, weights)
+        self._call(lambda: self._show(names, frame))
+
+    def push_audio(self, stamp_s: float, samples_int16: npt.ArrayLike, rate_hz: int) -> None:
+        """Play mono int16 samples, the first of which belongs to `stamp_s`."""
+        frame = protocol.pack_audio(stamp_s, samples_int16, rate_hz)
+        self._call(lambda: self._each(lambda client: client.post_audio(frame)))
+
+    def push_status(self, status: Mapping[str, Any]) -> None:
+        """Show plain values such as rates and latencies."""
+        text = protocol.pack_status({**status, "pages": self.clients, **self.counts})
+        self._call(lambda: self._each(lambda client: client.post_text("status", text)))
+
+    def _call(self, action: Callable[[], None]) -> None:
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop closed in between: nobody watches
+                loop.call_soon_threadsafe(action)
+
+    # ---- on the server's thread -----------------------------------------------------------------
+
+    def _each(self, action: Callable[[Client], None]) -> None:
+        for client in self._clients:
+            action(client)
+
+    def _show(self, names: tuple[tuple[str, ...], tuple[str, ...]], frame: bytes) -> None:
+        if names != self._names:
+            self._names = names
+            hello = protocol.pack_hello(*names)
+            self._each(lambda client: client.post_text("hello", hello))
+        self._each(lambda client: client.post_motion(frame))
+
+    def _run(self, ready: threading.Event) -> None:
+        try:
+            asyncio.run(self._serve(ready))
+        except OSError as error:
+            self._failure = error
+        finally:
+            self._loop = None
+            ready.set()
+
+    async def _serve(self, ready: threading.Event) -> None:
+        application = web.Application()
+        application.router.add_get("/", self._send_index)
+        application.router.add_get("/socket", self._accept)
+        application.router.add_get("/avatar.glb", self._send_avatar)
+        application.router.add_static("/", self._page)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, self._host, self._port, reuse_address=True)
+            await site.start()
+            self._port = runner.addresses[0][1]
+            self._stopping = asyncio.Event()
+            self._loop = asyncio.get_running_loop()
+            ready.set()
+            await self._stopping.wait()
+        finally:
+            await runner.cleanup()
+
+    async def _send_index(self, request: web.Request) -> web.FileResponse:
+        return web.FileResponse(self._page / "index.html")
+
+    async def _send_avatar(self, request: web.Request) -> web.FileResponse:
+        return web.FileResponse(find_resource("models/avatar/avatar.glb"))
+
+    async def _accept(self, request: web.Request) -> web.StreamResponse:
+        if not self._is_welcome(request):
+            self.counts["refused_origin"] += 1
+            raise web.HTTPForbidden(
+                text="this page comes from another place; open the viewer's own"
+            )
+        if len(self._clients) >= MOST_CLIENTS:
+            self.counts["refused_full"] += 1
+            raise web.HTTPServiceUnavailable(text=f"{MOST_CLIENTS} pages are open; close one")
+        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=MOST_MESSAGE_BYTES)
+        await socket.prepare(request)
+        client = Client(socket, self.counts)
+        self._clients.add(client)
+        client.post_text("hello", protocol.pack_hello(*self._names))
+        sending = asyncio.create_task(client.send())
+        closing = asyncio.create_task(self._close_at_stop(socket))
+        try:
+            async for message in socket:  # pages have nothing to say
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    self.counts["ignored_messages"] += 1
+        finally:
+            self._clients.discard(client)
+            for task in (sending, closing):
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await sending
+        return socket
+
+    async def _close_at_stop(self, socket: web.WebSocketResponse) -> None:
+        assert self._stopping is not None
+        await self._stopping.wait()
+        await socket.close()
+
+    def _is_welcome(self, request: web.Request) -> bool:
+        """Accept the page's own origin, and programs, which send none."""
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return True
+        parts = urlsplit(origin)
+        return parts.netloc == request.host or (
+            parts.hostname in _LOOPBACK and self._host in _LOOPBACK and parts.port == self._port
+        )
