@@ -110,7 +110,7 @@ run_graph() {
   return $code
 }
 
-# Print the report; fail where the graph gave no motion, or motion that nobody could use.
+# Fail where the report (which the probe has printed) tells of no motion, or of useless motion.
 check_report() {
   python - "$REPORT" <<'PY'
 import json
@@ -118,7 +118,6 @@ import sys
 
 with open(sys.argv[1], encoding="utf-8") as file:
     report = json.load(file)
-print(json.dumps(report, indent=2))
 faults = []
 if not report.get("joint_states_hz"):
     faults.append("no joint states came")

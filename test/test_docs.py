@@ -9,7 +9,6 @@ import importlib
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -93,7 +92,9 @@ def render_settings(cls) -> str:
             allowed = f"at least {low:g}"
         else:
             allowed = "" if high is None else f"at most {high:g}"
-        default = f"`{defaults[name]}`" if defaults[name] != "" else "empty"
+        value = defaults[name]
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        default = f"`{text}`" if text else "empty"
         doc = info.doc.replace("|", "\\|")
         lines.append(f"| `{name}` | {default} | {info.unit} | {allowed} | {doc} |")
     return "\n".join(lines) + "\n"
@@ -108,6 +109,38 @@ def test_settings_tables_equal_the_code(path, name, table):
     module, _, cls = name.rpartition(".")
     expected = render_settings(getattr(importlib.import_module(module), cls))
     assert table == expected, f"{relative(path)} is out of date; paste:\n\n{expected}"
+
+
+def code_references() -> list[tuple[str, str, str]]:
+    """(document, file, name) of each `room/file.py`: `Name` in the documents."""
+    found = []
+    for path in MARKDOWN:
+        pattern = r"`(\w+/\w+\.py)`: ((?:`[\w.]+`(?:, )?)+)"
+        for file, names in re.findall(pattern, path.read_text(encoding="utf-8")):
+            found += [(relative(path), file, name) for name in re.findall(r"`([\w.]+)`", names)]
+    return found
+
+
+def test_names_in_the_documents_exist_in_the_code():
+    references = code_references()
+    assert references, "the documents name no code"
+    missing = []
+    for document, file, name in references:
+        path = REPO / PACKAGE / file
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        last = name.rpartition(".")[2]
+        if not re.search(rf"(?:def|class) {last}\b", text):
+            missing.append(f"{document}: {file} has no {name}")
+    assert missing == []
+
+
+def test_topics_named_in_the_readme_are_those_of_the_code():
+    code = (REPO / PACKAGE / "nodes" / "interface.py").read_text(encoding="utf-8")
+    topics = set(re.findall(r'^[A-Z_]+: Final = "([^"]+)"', code, re.M))
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    table = re.search(r"<!-- topics -->\n+((?:\|.*\n)+)", readme)
+    assert table, "README.md has no table of topics"
+    assert set(re.findall(r"^\| `([^`]+)` \|", table.group(1), re.M)) == topics
 
 
 # ---- commands -----------------------------------------------------------------------------------
@@ -144,32 +177,40 @@ def test_scripts_named_in_the_documents_exist():
     assert [words[0] for _, words in calls if not (REPO / words[0]).is_file()] == []
 
 
-def test_subcommands_and_options_named_in_the_documents_exist():
+def help_of(subcommand: str, capsys) -> str:
+    """What `asynfusion SUBCOMMAND --help` prints; raises SystemExit(2) where there is none."""
+    from asynfusion_ros.cli import main
+
+    words = [subcommand, "--help"] if subcommand else ["--help"]
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    printed = capsys.readouterr()
+    assert end.value.code == 0, printed.err
+    return printed.out
+
+
+def test_subcommands_and_options_named_in_the_documents_exist(capsys):
     calls = ours("asynfusion")
     assert calls, "the documents name no asynfusion command"
-    help_of = {}
     wrong = []
     for path, words in calls:
         subcommand = words[0] if words and not words[0].startswith("-") else ""
-        if subcommand not in help_of:
-            run = [
-                sys.executable,
-                "-m",
-                f"{PACKAGE}.cli",
-                *([subcommand] if subcommand else []),
-                "--help",
-            ]
-            help_of[subcommand] = subprocess.run(
-                run, capture_output=True, text=True, cwd=REPO, timeout=120, check=False
-            )
-        shown = help_of[subcommand]
-        if shown.returncode != 0:
-            wrong.append(f"{path}: asynfusion {subcommand}: {shown.stderr[-300:]}")
-            continue
+        shown = help_of(subcommand, capsys)
         for option in (word.split("=")[0] for word in words if word.startswith("--")):
-            if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", shown.stdout):
+            if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", shown):
                 wrong.append(f"{path}: asynfusion {subcommand} has no option {option}")
     assert wrong == []
+
+
+def test_launch_arguments_named_in_the_documents_exist():
+    from asynfusion_ros.graph import GraphArguments
+
+    calls = ours("ros2 launch asynfusion_ros")
+    assert calls, "the documents name no launch file"
+    known = [name for name, _ in GraphArguments.describe()]
+    for path, words in calls:
+        assert (REPO / "launch" / words[0]).is_file(), path
+        assert {word.partition(":=")[0] for word in words[1:]} <= set(known), path
 
 
 # ---- the code's own words -----------------------------------------------------------------------
