@@ -104,12 +104,15 @@ class Stream:
             admitted = admitted[1:]
         return []
 
-    def next_job(self, now_s: float) -> Job | None:
-        """Return the next window that can and should be computed at `now_s`."""
+    def next_job(self, now_s: float, compute_s: float = 0.0) -> Job | None:
+        """Return the next window that can and should be computed at `now_s`.
+
+        `compute_s` is how long it will take: windows that would be past by then are left out.
+        """
         stray = self._gate.release(self._due_s(now_s), self._line)
         if stray is not None:
             self._write(stray)
-        self._skip_what_is_past(now_s)
+        self._skip_what_is_past(now_s + compute_s)
         while True:
             end = self._plan.end_sample(self._state.index)
             if self._line.head < end and self._overdue_s(now_s, end) >= self._patience_s:
@@ -156,11 +159,11 @@ class Stream:
         self._late_s = max(0.0, self._late_s + cut_s - forgiven_s)
         return self._late_s < RELOCATE_S
 
-    def _skip_what_is_past(self, now_s: float) -> None:
-        """Leave out windows whose every frame should have been shown by now."""
+    def _skip_what_is_past(self, ready_s: float) -> None:
+        """Leave out windows whose every frame should have been shown by `ready_s`."""
         if self._settings.deterministic:
             return
-        frame = int((now_s - self.timeline.frame_due_s(0)) * FPS_HZ) + 1
+        frame = int((ready_s - self.timeline.frame_due_s(0)) * FPS_HZ) + 1
         needed = self._plan.window_of_frame(max(0, frame))
         if needed > self._state.index:
             self._counts["windows_skipped"] += needed - self._state.index

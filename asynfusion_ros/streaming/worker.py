@@ -79,6 +79,7 @@ class Worker:
         self._governor = StepGovernor(full, settings.shed_load and not settings.deterministic)
         self._meter = WindowMeter(generator.plan.hop_s)
         self._measures: dict[str, Any] = {}
+        self._compute_s = 0.0  # of the last window
         self._stream: Stream | None = None
         self._last_s = clock.now_s()
 
@@ -138,7 +139,7 @@ class Worker:
         return Stream(timeline, source, state, plan, settings, counts=self._counts)
 
     def _compute(self, stream: Stream, now_s: float) -> bool:
-        job = stream.next_job(now_s)
+        job = stream.next_job(now_s, self._compute_s)
         if job is None:
             return False
         chunk, after = self._generator.step(job.samples, job.state, self._governor.steps)
@@ -146,6 +147,7 @@ class Worker:
             self._counts["windows_discarded"] += 1
             return True
         stream.finish(job, after)
+        self._compute_s = chunk.timings.total_s
         self._meter.add(chunk.timings)
         self._measures = self._meter.report()
         self._counts["windows"] += 1
