@@ -356,7 +356,8 @@ workspace_inputs() {
   (
     cd "$REPO"
     find CMakeLists.txt package.xml setup.py msg srv -type f -print0 | LC_ALL=C sort -z | xargs -0 cat
-    find asynfusion_ros launch config models urdf rviz -type f -not -path '*/__pycache__/*' | LC_ALL=C sort
+    find asynfusion_ros launch config models urdf rviz -type f \
+      -not -path '*/__pycache__/*' -not -path '*/node_modules/*' | LC_ALL=C sort
   )
 }
 

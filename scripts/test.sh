@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # test.sh [PYTEST ARGUMENT...]: set up, then ruff, mypy and every test, with real ROS and a browser.
 #
+# Without arguments the plain tests run in two processes and those that watch the clock (ros, browser)
+# alone after them; with arguments pytest runs once, with these.
 # ASYNFUSION_ENV chooses where things are installed (default: .venv in the repository).
 # ASYNFUSION_DATA names the folder with training data; the tests that need it are skipped otherwise.
 # shellcheck source=scripts/lib.sh
@@ -37,5 +39,10 @@ check() {
 check 'ruff: rules' ruff check .
 check 'ruff: format' ruff format --check .
 check 'mypy' mypy
-check 'pytest' python -m pytest --require "$required" "$@"
+if [ $# -gt 0 ]; then
+  check 'pytest' python -m pytest --require "$required" "$@"
+else
+  check 'pytest: plain tests' python -m pytest -n 2 --dist loadfile -m 'not ros and not browser'
+  check 'pytest: tests with ROS and a browser' python -m pytest --require "$required" -m 'ros or browser'
+fi
 say 'all checks passed'

@@ -19,7 +19,9 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 # and a ROS domain that no other process of this machine uses.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+_domain = int(os.environ.get("ROS_DOMAIN_ID") or 1 + os.getpid() % 100)
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "gw")[2:]  # gw0, gw1: processes of one run
+os.environ["ROS_DOMAIN_ID"] = str(1 + (_domain + int(_worker)) % 100 if _worker else _domain)
 sys.path.insert(0, str(REPO))
 
 
