@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from asynfusion_ros.data.recording import Fault, Recording, read_arrays, read_sound
+from asynfusion_ros.data.recording import (
+    Fault,
+    Recording,
+    check_face,
+    check_lengths,
+    read_arrays,
+    read_sound,
+)
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.clip import MotionClip
 
@@ -25,7 +32,10 @@ def read_mouth30(folder: Path) -> tuple[list[Recording], list[Fault]]:
     for file in files:
         try:
             face = read_arrays(file, "arkit51_30fps")["arkit51_30fps"]
-            takes[file.stem] = (face, read_sound(file.with_suffix(".flac")))
+            check_face(file, face)
+            samples = read_sound(file.with_suffix(".flac"))
+            check_lengths(file, len(face), FPS_HZ, samples)
+            takes[file.stem] = (face, samples)
         except DataError as error:
             faults.append(Fault(file.name, str(error)))
     if not takes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +14,15 @@ from scipy.signal import butter, sosfiltfilt
 
 from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
 from asynfusion_ros.errors import DataError
+from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 
 Array = npt.NDArray[np.float32]
 
 SPLITS = ("train", "val", "test")
+
+LONGEST_GAP_S = 0.5
+"""Sound and motion of one take may end this far apart; more means that one of them is cut off."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def read_arrays(path: Path, *names: str) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name], dtype=np.float32) for name in names}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise DataError(f"{path}: {error}; it needs the arrays {list(names)}") from error
     lengths = {len(array) for array in arrays.values()}
     if len(lengths) != 1:
@@ -67,6 +73,22 @@ def read_arrays(path: Path, *names: str) -> dict[str, Array]:
     if broken:
         raise DataError(f"{path}: {broken} hold NaN or infinite values")
     return arrays
+
+
+def check_face(path: Path, face: Array) -> None:
+    """Raise DataError unless face is (T, 51) with at least one frame."""
+    if face.ndim != 2 or face.shape[1] != len(FACE_NAMES) or not len(face):
+        raise DataError(f"{path}: the face has shape {face.shape}; expected (T, {len(FACE_NAMES)})")
+
+
+def check_lengths(path: Path, frames: int, fps_hz: float, samples: Array) -> None:
+    """Raise DataError where sound and motion differ by more than LONGEST_GAP_S."""
+    motion_s, sound_s = frames / fps_hz, len(samples) / SAMPLE_RATE_HZ
+    if abs(motion_s - sound_s) > LONGEST_GAP_S:
+        raise DataError(
+            f"{path}: {sound_s:.2f} s of sound for {motion_s:.2f} s of motion; they may differ by "
+            f"{LONGEST_GAP_S} s, so one of the files is cut off"
+        )
 
 
 def smooth_motion(values: npt.ArrayLike, fps_hz: float, cutoff_hz: float) -> Array:

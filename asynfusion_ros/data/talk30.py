@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.data.recording import (
+    SPLITS,
     Array,
     Fault,
     Recording,
+    check_face,
+    check_lengths,
     read_arrays,
     read_sound,
     smooth_motion,
@@ -49,17 +52,41 @@ def read_talk30(folder: Path) -> tuple[list[Recording], list[Fault]]:
     manifest = folder / "manifest.jsonl"
     if not manifest.is_file():
         raise DataError(f"{manifest} does not exist; give the folder that holds talk30")
-    names = json.loads((folder / "face_names.json").read_text(encoding="utf-8"))
-    if tuple(names) != FACE_NAMES:
+    if tuple(_read_json(folder / "face_names.json")) != FACE_NAMES:
         raise DataError(f"{folder / 'face_names.json'} names other channels than ours")
     recordings, faults = [], []
-    for line in manifest.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
+        name = f"{manifest.name}:{number}"
         try:
+            row = _read_row(line)
+            name = row["id"]
             recordings.append(_read_take(folder, row))
         except DataError as error:
-            faults.append(Fault(row["id"], str(error)))
+            faults.append(Fault(name, str(error)))
     return recordings, faults
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not readable JSON: {error}") from error
+
+
+def _read_row(line: str) -> Mapping[str, Any]:
+    """Return one line of the manifest; raise DataError unless it describes a take."""
+    try:
+        row = json.loads(line)
+        allowed = row["tier"] in _MEASURED and row["split"] in SPLITS
+        texts = all(isinstance(row[key], str) for key in ("id", "source", "licence"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{line!r} describes no take: {error!r}") from error
+    if not (allowed and texts):
+        raise DataError(
+            f"{line!r}: tier must be one of {list(_MEASURED)}, split one of {list(SPLITS)}, and "
+            "id, source and licence texts"
+        )
+    return dict(row)
 
 
 def _read_take(folder: Path, row: Mapping[str, Any]) -> Recording:
@@ -71,6 +98,9 @@ def _read_take(folder: Path, row: Mapping[str, Any]) -> Recording:
     else:
         arrays = read_arrays(path, "face", *(f"rot_{joint}" for joint in measured))
         rotations = {joint: arrays[f"rot_{joint}"] for joint in measured}
+    check_face(path, arrays["face"])
+    sound = read_sound(folder / f"{row['id']}.flac")
+    check_lengths(path, len(arrays["face"]), FPS_HZ, sound)
     body = np.zeros((len(arrays["face"]), len(JOINTS), 3), np.float32)
     mask = np.zeros_like(body)
     for index, joint in enumerate(JOINTS):
@@ -83,7 +113,6 @@ def _read_take(folder: Path, row: Mapping[str, Any]) -> Recording:
         body=body.reshape(len(body), -1),
         body_mask=mask.reshape(len(mask), -1),
     )
-    sound = read_sound(folder / f"{row['id']}.flac")
     return Recording(row["id"], row["source"], row["licence"], row["split"], clip, sound)
 
 

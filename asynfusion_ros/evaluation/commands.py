@@ -9,8 +9,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from asynfusion_ros.data.beat import read_beat
 from asynfusion_ros.data.prepare import read_all
-from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.data.recording import Recording
+from asynfusion_ros.errors import ConfigError, DataError
 from asynfusion_ros.evaluation.heldout import Summary, evaluate_model
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.sampling.checkpoint import Checkpoint
@@ -23,7 +25,12 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser = subparsers.add_parser("evaluate", help="measure a model on held-out takes")
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the data sets")
     parser.add_argument("--checkpoint", type=Path, default=None, help="default: models/small")
-    parser.add_argument("--split", choices=("test", "val"), default="test")
+    parser.add_argument(
+        "--split",
+        choices=("test", "val", "beat"),
+        default="test",
+        help="held-out takes of talk30, or the takes in beat_take (faces by another camera)",
+    )
     parser.add_argument("--method", choices=("lcm", "ddim"), default="lcm")
     parser.add_argument("--steps", default="4/8", metavar="FACE/BODY", help="sampling steps")
     parser.add_argument("--hop", type=int, default=EngineSettings.hop_frames, help="new frames")
@@ -45,10 +52,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         speaker=arguments.speaker,
         deterministic=True,
     )
-    recordings, faults = read_all(arguments.data)
-    for fault in faults:
-        print(f"left out {fault.file}: {fault.reason}")
-    held_out = [r for r in recordings if r.split == arguments.split]
+    held_out = read_held_out(arguments.data, arguments.split)
     checkpoint = Checkpoint.load(arguments.checkpoint or find_resource("models/small"))
     generator = MotionGenerator.open(checkpoint, settings)
     with tqdm(total=len(held_out), unit=" takes") as bar:
@@ -67,6 +71,20 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         }
         arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def read_held_out(folder: Path, split: str) -> list[Recording]:
+    """Return the takes of a split ('test', 'val', 'beat'), reporting what had to be left out."""
+    if split == "beat":
+        held_out, faults = read_beat(folder / "beat_take")
+    else:
+        recordings, faults = read_all(folder)
+        held_out = [r for r in recordings if r.split == split]
+    for fault in faults:
+        print(f"left out {fault.file}: {fault.reason}")
+    if not held_out:
+        raise DataError(f"{folder} holds no take of the split {split!r}")
+    return held_out
 
 
 def make_table(results: dict[str, dict[str, Summary]]) -> str:

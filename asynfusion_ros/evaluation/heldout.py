@@ -52,13 +52,17 @@ def evaluate_model(
 def measure_take(
     clip: MotionClip, truth: MotionClip, skeleton: Skeleton, generator: MotionGenerator
 ) -> Figures:
-    """Return all figures of one clip against the truth; body figures only where it was measured."""
+    """Return all figures of one clip against the truth; ratios only where the truth moves.
+
+    Figures of the body are given only where more than a head was measured.
+    """
     figures = {
         "mouth_correlation": metrics.mouth_correlation(clip, truth),
         "mouth_error": metrics.mouth_error(clip, truth),
         "face_error": metrics.face_error(clip, truth),
-        "jaw_speed_ratio": metrics.jaw_speed(clip) / metrics.jaw_speed(truth),
     }
+    if (truth_speed := metrics.jaw_speed(truth)) > 0.0:
+        figures["jaw_speed_ratio"] = metrics.jaw_speed(clip) / truth_speed
     measured = np.ones(clip.body.shape[1]) if truth.body_mask is None else truth.body_mask[0]
     if measured.reshape(-1, 3).all(axis=1).sum() > 1:  # more than a head
         figures |= _body_figures(clip, truth, measured)
@@ -85,6 +89,8 @@ def within_limits(clip: MotionClip, skeleton: Skeleton) -> bool:
 def _body_figures(clip: MotionClip, truth: MotionClip, measured: npt.ArrayLike) -> Figures:
     speed = metrics.body_speed_rad_s(truth, measured)
     jerk = metrics.body_jerk_rad_s3(truth, measured)
+    if speed == 0.0 or jerk == 0.0:  # a person who does not move has no pace to compare with
+        return {}
     return {
         "body_speed_ratio": metrics.body_speed_rad_s(clip, measured) / speed,
         "body_jerk_ratio": metrics.body_jerk_rad_s3(clip, measured) / jerk,

@@ -45,6 +45,8 @@ class BvhFile:
         axes = [c for c in self.channels[index] if c.endswith("rotation")]
         columns = [first + self.channels[index].index(axis) for axis in axes]
         order = "".join(axis[0] for axis in axes)
+        if len(order) != 3 or set(order) - set("XYZ"):
+            raise MotionFileError(f"{name} has channels {self.channels[index]}; it does not rotate")
         rotation = Rotation.from_euler(order, self.frames[:, columns], degrees=True)
         return np.asarray(rotation.as_rotvec())
 
@@ -152,6 +154,12 @@ def _angles(row: Array, column: tuple[int, Array | None]) -> Array:
     return np.asarray(axis[::-1] * row[first])
 
 
+def _channels(words: list[str], joint: int) -> tuple[str, ...]:
+    if joint < 0 or len(words) != 2 + int(words[1]):
+        raise ValueError(f"channels of no joint, or not as many as they say: {words}")
+    return tuple(words[2:])
+
+
 def _parse_hierarchy(
     head: str,
 ) -> tuple[tuple[str, ...], tuple[int, ...], Array, tuple[tuple[str, ...], ...]]:
@@ -180,7 +188,7 @@ def _parse_hierarchy(
         elif words[0] == "OFFSET" and open_joints[-1] >= 0:
             offsets[open_joints[-1]] = [float(word) for word in words[1:4]]
         elif words[0] == "CHANNELS":
-            channels[open_joints[-1]] = tuple(words[2 : 2 + int(words[1])])
+            channels[open_joints[-1]] = _channels(words, open_joints[-1])
     if open_joints:
         raise ValueError("a brace is not closed")
     return tuple(names), tuple(parents), np.array(offsets), tuple(channels)

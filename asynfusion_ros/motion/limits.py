@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -11,6 +12,8 @@ from asynfusion_ros.motion.hands import HandSynergy
 from asynfusion_ros.motion.skeleton import Skeleton
 
 Array = npt.NDArray[np.float64]
+
+_MOST_TURN_RAD = 1e6  # beyond this, sine and cosine mean nothing
 
 
 class JointLimiter:
@@ -36,14 +39,16 @@ class JointLimiter:
     def advance(self, body: npt.ArrayLike, dt_s: float) -> Array:
         """Return joint positions [rad], in the order of `robot_joint_names`, `dt_s` later.
 
-        Channels that are not finite keep their last value. With dt_s = 0 the pose is taken at
-        once; otherwise no joint moves faster than its limit.
+        Channels that are not finite, or beyond any rotation, keep their last value and count as
+        `nan`. With dt_s = 0 (or a step that no clock makes: negative, not finite) the pose is
+        taken at once; otherwise no joint moves faster than its limit.
         """
+        dt_s = dt_s if 0.0 < dt_s < math.inf else 0.0
         wanted = np.asarray(body, np.float64)
-        finite = np.isfinite(wanted)
-        self.counts["nan"] += int((~finite).sum())
-        self._body = np.where(finite, wanted, self._body)
-        angles = self._skeleton.ball_angles(self._body, self._positions[: self._balls])
+        usable = np.abs(wanted) < _MOST_TURN_RAD  # False for NaN
+        self.counts["nan"] += int((~usable).sum())
+        self._body = np.where(usable, wanted, self._body)
+        angles = self._ball_angles()
         target = np.concatenate([angles, self._hands.advance(self._speeds_m_s(dt_s), dt_s)])
         clamped = np.clip(target, self._skeleton.lower_rad, self._skeleton.upper_rad)
         self.counts["position"] += int((clamped != target).sum())
@@ -54,6 +59,14 @@ class JointLimiter:
             clamped = self._positions + np.clip(moved, -reach, reach)
         self._positions = clamped
         return np.array(clamped)
+
+    def _ball_angles(self) -> Array:
+        """Return the body's angles; of their whole turns the allowed one, else the nearest."""
+        balls = slice(self._balls)
+        lower, upper = self._skeleton.lower_rad[balls], self._skeleton.upper_rad[balls]
+        angles = self._skeleton.ball_angles(self._body)  # the only turn that limits within pi allow
+        near = self._skeleton.ball_angles(self._body, self._positions[balls])
+        return np.where((angles >= lower) & (angles <= upper), angles, near)
 
     def _speeds_m_s(self, dt_s: float) -> Array:
         places = self._wrist_places(self._body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,10 @@ def read_npz(path: Path) -> MotionClip:
             names = tuple(str(name) for name in file["face_names"])
             face, body = file["face"].astype(np.float32), file["body"].astype(np.float32)
             fps_hz = float(file["fps_hz"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise MotionFileError(f"{path} is no motion clip: {error!r}") from error
+    if face.shape[1:] != (len(FACE_NAMES),):
+        raise MotionFileError(f"{path}: face has shape {face.shape}; expected (T, 51)")
     if names != FACE_NAMES or not (np.isfinite(face).all() and np.isfinite(body).all()):
         raise MotionFileError(f"{path} has other face channels than ours, or values not finite")
     return MotionClip(fps_hz, face, body)

@@ -90,6 +90,18 @@ class Skeleton:
                     f"{file}: {joint.name} names parent {joint.parent!r}; parents come first, "
                     f"and so far there are {sorted(seen)}"
                 )
+            if joint.name in seen:
+                raise MotionFileError(f"{file}: two joints are named {joint.name!r}")
+            lower, upper = joint.limits_rad.T
+            if not ((-np.pi <= lower) & (lower < upper) & (upper <= np.pi)).all():
+                raise MotionFileError(
+                    f"{file}: limits of {joint.name} are {joint.limits_rad.tolist()}; each needs "
+                    "-pi <= lower < upper <= pi"
+                )
+            if not (np.isfinite(joint.offset_m).all() and joint.velocity_rad_s > 0.0):
+                raise MotionFileError(
+                    f"{file}: {joint.name} needs a finite offset_m and a positive velocity"
+                )
             seen.add(joint.name)
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from asynfusion_ros.data.prepare import PrepareSettings, prepare, read_all
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.resources import find_resource
+from asynfusion_ros.settings import Settings
 from asynfusion_ros.training.runs import distill_student, train_teacher
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.trainer import Report
@@ -43,6 +45,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
 
 def run_prepare(arguments: argparse.Namespace) -> int:
     """Read all recordings, report faults, write the windows."""
+    _check_names(arguments, PrepareSettings)
     settings = _section(PrepareSettings, arguments, "prepare")
     recordings, faults = read_all(arguments.data)
     with tqdm(unit=" windows") as bar:
@@ -60,6 +63,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Train or resume the teacher."""
+    _check_names(arguments, TrainSettings, NetworkSettings)
     settings = _section(TrainSettings, arguments, "train")
     network = _section(NetworkSettings, arguments, "network")
     with tqdm(total=settings.steps, unit=" steps") as bar:
@@ -69,6 +73,7 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 def run_distill(arguments: argparse.Namespace) -> int:
     """Distil or resume."""
+    _check_names(arguments, DistillSettings)
     settings = _section(DistillSettings, arguments, "distill")
     with tqdm(total=settings.steps, unit=" steps") as bar:
         distill_student(
@@ -97,12 +102,30 @@ def _section(kind: type[Any], arguments: argparse.Namespace, section: str) -> An
     known = {item.name for item in fields(kind)}
     changes = {}
     for assignment in arguments.set:
-        name, separator, text = assignment.partition("=")
+        name, _, text = assignment.partition("=")
+        if name in known:
+            changes[name] = _value(text)
+    return settings.replace(**changes)
+
+
+def _check_names(arguments: argparse.Namespace, *kinds: type[Settings]) -> None:
+    """Raise ConfigError where `--set` names no setting of the command."""
+    known = [item.name for kind in kinds for item in fields(kind)]
+    for assignment in arguments.set:
+        name, separator, _ = assignment.partition("=")
         if not separator:
             raise ConfigError(f"--set {assignment!r}; write NAME=VALUE, such as steps=100")
-        if name in known:
-            changes[name] = yaml.safe_load(text)
-    return settings.replace(**changes)
+        if name not in known:
+            raise ConfigError(f"--set {name}: no such setting; this command has {known}")
+
+
+def _value(text: str) -> Any:
+    """Return what YAML makes of `text`, and numbers such as 1e-3, which YAML takes for text."""
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value)
+    return value
 
 
 def _reporter(bar: tqdm[Any]) -> Report:

@@ -121,8 +121,9 @@ class Trainer:
                 f"{path} does not fit this configuration ({error}); give another folder to start "
                 "anew, or the configuration it was begun with"
             ) from error
-        steps = {int(v) for k, v in tensors.items() if k.startswith("step.")}
-        self.step = steps.pop() if steps else 0
+        # A parameter without a gradient is passed over, so the largest count is the run's.
+        counts = [int(v) for k, v in tensors.items() if k.startswith("step.")]
+        self.step = max(counts, default=0)
         for name, parameter in self.network.named_parameters():
             state = {m: tensors[f"{m}.{name}"] for m in _MOMENTS if f"{m}.{name}" in tensors}
             if state:
