@@ -64,11 +64,12 @@ def test_the_rest_pose_is_allowed():
 def test_no_rotation_is_a_t():
     places = SKELETON.forward_kinematics(np.zeros(24))
     shoulder = np.array([0.0, 0.18, 1.05 + 0.26])
+    arm = lambda *offset: shoulder + np.array(offset)  # noqa: E731
     expected = {
         "chest": (0, 0, 1.05), "head": (0.01, 0, 1.41), "l_upper_arm": shoulder,
-        "l_forearm": shoulder + (0, 0.28, 0), "l_hand": shoulder + (0, 0.53, 0),
-        "l_index_1": shoulder + (0.025, 0.615, 0), "l_index_2": shoulder + (0.025, 0.655, 0),
-        "l_index_3_tip": shoulder + (0.025, 0.702, 0),
+        "l_forearm": arm(0, 0.28, 0), "l_hand": arm(0, 0.53, 0),
+        "l_index_1": arm(0.025, 0.615, 0), "l_index_2": arm(0.025, 0.655, 0),
+        "l_index_3_tip": arm(0.025, 0.702, 0),
     }  # fmt: skip
     for name, place in expected.items():
         np.testing.assert_allclose(places[name], place, atol=1e-12)

@@ -90,6 +90,8 @@ def read_bvh(path: Path) -> BvhFile:
         frames = np.array(rows, dtype=np.float64)
     except (ValueError, IndexError, KeyError) as error:
         raise MotionFileError(f"{path} is malformed: {error!r}") from error
+    if not np.isfinite(offsets).all():
+        raise MotionFileError(f"{path}: its offsets must be finite")
     width = sum(len(c) for c in channels)
     if frames.ndim != 2 or frames.shape[1] != width or not np.isfinite(frames).all():
         raise MotionFileError(

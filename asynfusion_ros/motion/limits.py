@@ -75,7 +75,7 @@ class JointLimiter:
         return np.asarray(moved / dt_s if dt_s > 0.0 else np.zeros(2))
 
     def _wrist_places(self, body: Array) -> Array:
-        places = self._skeleton.forward_kinematics(body)
+        places, _ = self._skeleton.ball_frames(body)
         return np.stack([places["l_hand"], places["r_hand"]])
 
 

@@ -157,6 +157,26 @@ class Skeleton:
         zyx = np.asarray(angles, np.float64)
         return zyx_to_rotvec(zyx.reshape(*zyx.shape[:-1], -1, 3)).reshape(zyx.shape)
 
+    def ball_frames(self, body: npt.ArrayLike) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Return places (..., 3) [m] and rotations (..., 3, 3) of the ball joints by name.
+
+        Both are in the world's axes, for bodies (..., 3 J).
+        """
+        rotvec = np.asarray(body, np.float64)
+        local = rotvec_to_matrix(rotvec.reshape(*rotvec.shape[:-1], -1, 3))
+        places: dict[str, Array] = {}
+        turns: dict[str, Array] = {}
+        for index, joint in enumerate(self.joints):
+            turn = local[..., index, :, :]
+            if joint.parent is None:
+                places[joint.name] = np.broadcast_to(joint.offset_m, (*turn.shape[:-2], 3))
+                turns[joint.name] = turn
+            else:
+                parent = turns[joint.parent]
+                places[joint.name] = places[joint.parent] + parent @ joint.offset_m
+                turns[joint.name] = parent @ turn
+        return places, turns
+
     def forward_kinematics(
         self, body: npt.ArrayLike, fingers: npt.ArrayLike | None = None
     ) -> dict[str, Array]:
@@ -164,25 +184,20 @@ class Skeleton:
 
         body (..., 3 J) rotation vectors; fingers (..., 30) bends, 0 where not given.
         """
-        rotvec = np.asarray(body, np.float64)
-        local = rotvec_to_matrix(rotvec.reshape(*rotvec.shape[:-1], -1, 3))
-        turns: dict[str | None, Array] = {
-            None: np.broadcast_to(np.eye(3), (*local.shape[:-3], 3, 3))
-        }
-        places: dict[str | None, Array] = {None: np.zeros((*local.shape[:-3], 3))}
-        for index, joint in enumerate(self.joints):
-            places[joint.name] = places[joint.parent] + turns[joint.parent] @ joint.offset_m
-            turns[joint.name] = turns[joint.parent] @ local[..., index, :, :]
-        bends = np.zeros((*rotvec.shape[:-1], len(self.fingers)))
+        places, turns = self.ball_frames(body)
+        shape = np.shape(body)[:-1]
+        bends = np.zeros((*shape, len(self.fingers)))
         if fingers is not None:
             bends = np.asarray(fingers, np.float64)
+        axes = np.array([finger.axis for finger in self.fingers]).reshape(-1, 3)
+        local = rotvec_to_matrix(bends[..., None] * axes)
         for index, finger in enumerate(self.fingers):
-            places[finger.name] = places[finger.parent] + turns[finger.parent] @ finger.offset_m
-            bend = rotvec_to_matrix(bends[..., index, None] * finger.axis)
-            turns[finger.name] = turns[finger.parent] @ bend
+            parent = turns[finger.parent]
+            places[finger.name] = places[finger.parent] + parent @ finger.offset_m
+            turns[finger.name] = parent @ local[..., index, :, :]
             tip = places[finger.name] + turns[finger.name] @ finger.tip_m
             places[f"{finger.name}_tip"] = tip
-        return {name: place for name, place in places.items() if name is not None}
+        return places
 
 
 def _ball_joint(row: Mapping[str, Any]) -> BallJoint:

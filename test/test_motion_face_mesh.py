@@ -1,0 +1,91 @@
+"""The small face moves the way its weights' names say."""
+
+import numpy as np
+import pytest
+
+from asynfusion_ros.motion.blendshapes import FACE_NAMES
+from asynfusion_ros.motion.face_mesh import build_face_mesh
+
+MESH = build_face_mesh()
+
+
+def face_with(**weights):
+    face = np.zeros(51)
+    for name, weight in weights.items():
+        face[FACE_NAMES.index(name)] = weight
+    return face
+
+
+def twins():
+    """The two rows of points that coincide at rest: upper and lower lip."""
+    places = np.round(MESH.vertices, 9)
+    _, first, counts = np.unique(places, axis=0, return_index=True, return_counts=True)
+    pairs = []
+    for index in first[counts == 2]:
+        pairs.append(np.flatnonzero((places == places[index]).all(axis=1)))
+    return np.array(pairs)  # (columns, 2): upper, lower
+
+
+def lip_gap(face):
+    vertices = MESH.deform(face)
+    upper, lower = twins().T
+    return (vertices[upper, 2] - vertices[lower, 2]).max()
+
+
+def moved(**weights):
+    return MESH.deform(face_with(**weights)) - MESH.vertices
+
+
+def test_everything_is_finite_and_in_range():
+    vertices, triangles = MESH.vertices, MESH.triangles
+    assert np.isfinite(vertices).all()
+    assert np.isfinite(MESH.shapes).all()
+    assert MESH.shapes.shape == (51, len(vertices), 3)
+    assert triangles.min() >= 0
+    assert triangles.max() < len(vertices)
+    assert MESH.colours.shape == (len(triangles), 3)
+    assert ((MESH.colours >= 0) & (MESH.colours <= 1)).all()
+    assert np.abs(vertices).max() < 0.3  # a head, in metres
+
+
+def test_without_weights_the_face_is_neutral():
+    assert np.array_equal(MESH.deform(np.zeros(51)), MESH.vertices)
+    assert lip_gap(np.zeros(51)) == 0.0
+
+
+def test_weights_add_up():
+    both = moved(jawOpen=0.5, mouthSmileLeft=1.0)
+    np.testing.assert_allclose(both, 0.5 * moved(jawOpen=1.0) + moved(mouthSmileLeft=1.0))
+
+
+def test_the_jaw_parts_the_lips_and_mouth_close_meets_them_again():
+    assert lip_gap(face_with(jawOpen=1.0)) > 0.01
+    assert lip_gap(face_with(jawOpen=0.5)) < lip_gap(face_with(jawOpen=1.0))
+    closed = lip_gap(face_with(jawOpen=0.6, mouthClose=0.6))
+    assert closed < 0.1 * lip_gap(face_with(jawOpen=0.6))
+
+
+def test_the_upper_face_does_not_follow_the_jaw():
+    upper = twins()[:, 0]
+    assert not moved(jawOpen=1.0)[upper].any()
+    forehead = MESH.vertices[:, 2] > MESH.vertices[:, 2].mean()
+    assert not moved(jawOpen=1.0)[forehead].any()
+
+
+@pytest.mark.parametrize(("side", "sign"), [("Left", 1), ("Right", -1)])
+def test_a_smile_lifts_its_own_corner_outwards(side, sign):
+    shift = moved(**{f"mouthSmile{side}": 1.0})
+    corner = np.linalg.norm(shift, axis=1).argmax()
+    assert sign * MESH.vertices[corner, 1] > 0.01
+    assert shift[corner, 2] > 0.005
+    assert sign * shift[corner, 1] > 0.005
+    other = np.linalg.norm(shift[sign * MESH.vertices[:, 1] < -0.02], axis=1)
+    assert other.max() < 0.2 * np.linalg.norm(shift[corner])
+
+
+def test_brows_and_lids_move_as_their_names_say():
+    for name, direction in (("browDown", -1), ("browOuterUp", 1), ("eyeBlink", -1)):
+        for side in ("Left", "Right"):
+            shift = moved(**{name + side: 1.0})[:, 2]
+            assert direction * shift[np.abs(shift).argmax()] > 0.005
+    assert moved(browInnerUp=1.0)[:, 2].max() > 0.005
