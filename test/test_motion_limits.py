@@ -36,6 +36,14 @@ def test_no_input_leaves_the_limits(frames):
         before = positions
 
 
+def test_a_limit_is_met_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    limiter = JointLimiter(SKELETON)
+    for _ in range(50):
+        limiter.advance(SKELETON.body_from_ball_angles(rng.uniform(0.5 * LOW, HIGH)[:24]), 0.0)
+        assert allowed(limiter.advance(SKELETON.body_from_ball_angles(1.2 * LOW[:24]), 1.0))
+
+
 @pytest.mark.parametrize("dt_s", [0.0, -1.0, np.nan, np.inf])
 def test_a_step_without_time_takes_the_pose_at_once(dt_s):
     limiter = JointLimiter(SKELETON)

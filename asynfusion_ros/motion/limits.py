@@ -54,9 +54,9 @@ class JointLimiter:
         self.counts["position"] += int((clamped != target).sum())
         if dt_s > 0.0:
             reach = self._skeleton.velocity_rad_s * dt_s
-            moved = clamped - self._positions
-            self.counts["velocity"] += int((np.abs(moved) > reach).sum())
-            clamped = self._positions + np.clip(moved, -reach, reach)
+            slow = np.clip(clamped, self._positions - reach, self._positions + reach)
+            self.counts["velocity"] += int((slow != clamped).sum())
+            clamped = slow
         self._positions = clamped
         return np.array(clamped)
 

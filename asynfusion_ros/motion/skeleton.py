@@ -42,7 +42,7 @@ class BallJoint:
 
 @dataclass(frozen=True)
 class Finger:
-    """A bending joint: `axis` and `offset_m` in its parent's frame, `length_m` to its end."""
+    """A bending joint: `axis` and `offset_m` in its parent's frame, `tip_m` in its own."""
 
     name: str
     parent: str
