@@ -1,7 +1,7 @@
 """The viewer's wire protocol: JSON texts and binary frames, little-endian (docs/viewer.md).
 
-A page first gets `{"type": "hello", "joints": [...], "face": [...]}`, again whenever the names
-change; then binary frames, told apart by their first byte, and `{"type": "status", ...}`.
+A page first gets `{"type": "hello", "joints": [...], "face": [...], "rest": {...}}`, again whenever
+the names change; then binary frames, told apart by their first byte, and `{"type": "status", ...}`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ _MOTION_HEAD = struct.Struct("<B3xHHd")  # kind, joints, weights, stamp [s]; 16 
 _AUDIO_HEAD = struct.Struct("<B3xId")  # kind, sample rate [Hz], stamp of the first sample [s]
 
 
-def pack_hello(joint_names: Sequence[str], face_names: Sequence[str]) -> str:
-    """Return the text that names the values of the motion frames to come."""
+def pack_hello(
+    joint_names: Sequence[str], face_names: Sequence[str], rest: Mapping[str, float]
+) -> str:
+    """Return the text that names the values of the frames to come, and the standing pose [rad]."""
     return json.dumps(
         {
             "type": "hello",
             "version": VERSION,
             "joints": list(joint_names),
             "face": list(face_names),
+            "rest": dict(rest),
         }
     )
 

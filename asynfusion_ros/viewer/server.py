@@ -19,6 +19,8 @@ import numpy.typing as npt
 from aiohttp import WSMsgType, web
 
 from asynfusion_ros.errors import ConfigError, StateError
+from asynfusion_ros.motion.limits import to_joint_positions
+from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.viewer import protocol
 from asynfusion_ros.viewer.clients import Client
@@ -41,6 +43,7 @@ class ViewerServer:
         self.counts: Counter[str] = Counter()
         self._clients: set[Client] = set()
         self._names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._rest = _rest_positions()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping: asyncio.Event | None = None
@@ -124,7 +127,7 @@ class ViewerServer:
     def _show(self, names: tuple[tuple[str, ...], tuple[str, ...]], frame: bytes) -> None:
         if names != self._names:
             self._names = names
-            hello = protocol.pack_hello(*names)
+            hello = protocol.pack_hello(*names, self._rest)
             self._each(lambda client: client.post_text("hello", hello))
         self._each(lambda client: client.post_motion(frame))
 
@@ -175,7 +178,7 @@ class ViewerServer:
         await socket.prepare(request)
         client = Client(socket, self.counts)
         self._clients.add(client)
-        client.post_text("hello", protocol.pack_hello(*self._names))
+        client.post_text("hello", protocol.pack_hello(*self._names, self._rest))
         sending = asyncio.create_task(client.send())
         closing = asyncio.create_task(self._close_at_stop(socket))
         try:
@@ -204,3 +207,10 @@ class ViewerServer:
         return parts.netloc == request.host or (
             parts.hostname in _LOOPBACK and self._host in _LOOPBACK and parts.port == self._port
         )
+
+
+def _rest_positions() -> dict[str, float]:
+    """Return the standing pose of the skeleton by robot joint name [rad]."""
+    skeleton = Skeleton.load()
+    positions = to_joint_positions(skeleton, skeleton.rest_body[None], 1.0)[0]
+    return dict(zip(skeleton.robot_joint_names, positions.tolist(), strict=True))

@@ -1,0 +1,78 @@
+// Plays audio chunks on the timeline once the visitor has allowed sound.
+
+const KEPT_S = 120; // audio that may wait (speech synthesis comes faster than time)
+const AHEAD_S = 0.6; // scheduled this far ahead
+const GAPLESS_S = 0.03; // a chunk this close to the end of the last one follows it without a gap
+
+export class Sound {
+  constructor() {
+    this.context = null;
+    this.chunks = [];
+    this.playing = new Set();
+    this.end = 0; // context time at which the last scheduled chunk ends
+    this.changes = -1;
+    this.muted = false;
+    this.played = 0;
+  }
+
+  get unlocked() {
+    return this.context !== null && this.context.state === "running";
+  }
+
+  // Must be called from a click or key.
+  async unlock() {
+    this.context ??= new AudioContext({ latencyHint: "interactive" });
+    await this.context.resume();
+  }
+
+  push(chunk) {
+    const last = this.chunks.at(-1);
+    if (last && chunk.stamp < last.stamp) this.chunks = [];
+    this.chunks.push(chunk);
+    while (this.chunks[0].stamp < chunk.stamp - KEPT_S) this.chunks.shift();
+  }
+
+  clear() {
+    this.chunks = [];
+    this.hush();
+  }
+
+  hush() {
+    for (const source of this.playing) source.stop();
+    this.playing.clear();
+    this.end = 0;
+  }
+
+  // Schedule what belongs to the next moments; `now` is wall time.
+  schedule(timeline, now) {
+    const time = timeline.timeAt(now);
+    if (time === null) return;
+    if (timeline.changes !== this.changes) {
+      this.changes = timeline.changes;
+      this.hush();
+    }
+    while (this.chunks.length && this.chunks[0].stamp < time + AHEAD_S) {
+      const chunk = this.chunks.shift();
+      if (this.unlocked && !this.muted) this.play(chunk, chunk.stamp - time);
+    }
+  }
+
+  play(chunk, waitS) {
+    const context = this.context;
+    const latency = context.outputLatency || context.baseLatency || 0;
+    let start = context.currentTime + waitS - latency;
+    if (Math.abs(start - this.end) < GAPLESS_S) start = this.end;
+    const duration = chunk.samples.length / chunk.rate;
+    const skip = Math.max(context.currentTime - start, 0);
+    if (skip >= duration || duration === 0) return;
+    const buffer = context.createBuffer(1, chunk.samples.length, chunk.rate);
+    buffer.getChannelData(0).set(Float32Array.from(chunk.samples, (value) => value / 32768));
+    const source = new AudioBufferSourceNode(context, { buffer });
+    source.connect(context.destination);
+    source.onended = () => this.playing.delete(source);
+    source.start(start + skip, skip);
+    this.playing.add(source);
+    this.end = start + duration;
+    this.played += 1;
+  }
+}
