@@ -7,6 +7,7 @@ the names change; then binary frames, told apart by their first byte, and `{"typ
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -52,5 +53,9 @@ def pack_audio(stamp_s: float, samples: npt.ArrayLike, rate_hz: int) -> bytes:
 
 
 def pack_status(status: Mapping[str, Any]) -> str:
-    """Return a status text; values must be plain."""
-    return json.dumps({"type": "status", "values": dict(status)})
+    """Return a status text; values must be plain, and numbers that are not finite become null."""
+    values = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in status.items()
+    }
+    return json.dumps({"type": "status", "values": values}, allow_nan=False)

@@ -199,14 +199,18 @@ class ViewerServer:
         await socket.close()
 
     def _is_welcome(self, request: web.Request) -> bool:
-        """Accept the page's own origin, and programs, which send none."""
+        """Accept the page's own origin, and programs, which send none.
+
+        Served on loopback, the origin must be a loopback name: a foreign name that its owner points
+        to this machine is equal to the request's host, and still foreign.
+        """
         origin = request.headers.get("Origin")
         if origin is None:
             return True
         parts = urlsplit(origin)
-        return parts.netloc == request.host or (
-            parts.hostname in _LOOPBACK and self._host in _LOOPBACK and parts.port == self._port
-        )
+        if self._host in _LOOPBACK:
+            return parts.hostname in _LOOPBACK and parts.port == self._port
+        return parts.netloc == request.host
 
 
 def _rest_positions() -> dict[str, float]:
