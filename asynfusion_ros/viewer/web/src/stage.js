@@ -16,11 +16,11 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
 
 const MOST_PIXEL_RATIO = 2;
-// How far around the anchor is seen [m], by view; the anchor is the head or the chest.
+// How far around the anchor is seen [m], by view; its middle is `lift` above the bone.
 const VIEWS = {
-  bust: { bone: "head", lift: -0.2, halfHeight: 0.44, halfWidth: 0.4 },
+  bust: { bone: "head", lift: -0.16, halfHeight: 0.39, halfWidth: 0.38 },
   face: { bone: "head", lift: 0.05, halfHeight: 0.17, halfWidth: 0.14 },
-  body: { bone: "chest", lift: 0.2, halfHeight: 0.62, halfWidth: 0.75 },
+  body: { bone: "head", lift: -0.26, halfHeight: 0.52, halfWidth: 0.62 },
 };
 
 export class Stage {

@@ -1,0 +1,191 @@
+"""The page in a headless browser: the avatar moves as it is told, and comes back after a restart.
+
+The synthetic talker opens the mouth and swings the left arm; the browser draws in software, so
+the view is small and the tests wait for pictures drawn, never for time.
+"""
+
+import io
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+from asynfusion_ros.motion.blendshapes import ARKIT_NAMES
+from asynfusion_ros.motion.skeleton import Skeleton
+from asynfusion_ros.viewer.server import ViewerServer
+
+pytestmark = pytest.mark.browser
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-dev-shm-usage",
+    "--autoplay-policy=no-user-gesture-required",
+)
+SIZE = {"width": 320, "height": 240}
+PATIENCE_MS = 60_000
+RATE_HZ = 16_000
+JOINTS = Skeleton.load().robot_joint_names
+SHOULDER = JOINTS.index("l_shoulder_roll")
+JAW = ARKIT_NAMES.index("jawOpen")
+
+
+class Talker:
+    """Feeds a server with speech-like motion and sound, 30 frames a second, until it is stopped."""
+
+    def __init__(self, server):
+        self.server = server
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._talk, daemon=True)
+        self._thread.start()
+
+    def _talk(self):
+        tick = 0
+        while not self._done.wait(1 / 30):
+            stamp_s = 100.0 + tick / 30
+            push_motion(self.server, stamp_s, jaw=0.4 + 0.4 * np.sin(0.2 * tick))
+            if tick % 3 == 0:
+                tone = 3000 * np.sin(np.arange(1600) * 2 * np.pi * 200 / RATE_HZ)
+                self.server.push_audio(stamp_s + 0.3, tone.astype(np.int16), RATE_HZ)
+            self.server.push_status({"expression_steps": "4", "gesture_steps": "8"})
+            tick += 1
+
+    def stop(self):
+        self._done.set()
+        self._thread.join()
+
+
+def push_motion(server, stamp_s, jaw=0.0, roll=-1.3):
+    positions = np.zeros(len(JOINTS), np.float32)
+    positions[SHOULDER] = roll
+    weights = np.zeros(len(ARKIT_NAMES), np.float32)
+    weights[JAW] = jaw
+    server.push_motion(stamp_s, JOINTS, positions, ARKIT_NAMES, weights)
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = ViewerServer(port=0)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser, server):
+    page = browser.new_page(viewport=SIZE)
+    page.set_default_timeout(PATIENCE_MS)
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda line: line.type == "error" and page.errors.append(line.text))
+    page.goto(server.address)
+    page.wait_for_function("window.avatar?.ready && avatar.connection.greeted")
+    page.add_style_tag(content="#panel { display: none }")
+    yield page
+    page.close()
+
+
+def take_picture(page):
+    """Return the page as (H, W, 3) once what it shows now has been drawn."""
+    from PIL import Image
+
+    drawn = page.evaluate("avatar.drawn")
+    page.wait_for_function(f"avatar.drawn > {drawn + 1}")
+    return np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"), np.int16)
+
+
+def changed(before, after):
+    """Return the columns and rows (y, x) of pixels that differ clearly."""
+    return np.argwhere(np.abs(after - before).max(axis=2) > 24)
+
+
+STAMPS_S = itertools.count(10.0)
+
+
+def show(page, server, **pose):
+    """Push a pose with a later stamp than ever before, and wait until it is on the screen."""
+    stamp_s = next(STAMPS_S)
+    for early_s in (0.2, 0.1, 0.0):
+        push_motion(server, stamp_s - early_s, **pose)
+    page.wait_for_function(f"avatar.time > {stamp_s}")
+    return take_picture(page)
+
+
+def test_mouth_and_arm_move_on_the_screen(page, server):
+    page.evaluate("avatar.stage.look('body')")
+    still = show(page, server)
+    spoken = show(page, server, jaw=0.9)
+    raised = show(page, server, roll=0.0)
+    assert page.evaluate("avatar.figure.influence('jawOpen')") == 0
+    mouth, arm = changed(still, spoken), changed(still, raised)
+    assert len(mouth) > 10
+    assert np.ptp(mouth, axis=0).max() < SIZE["height"] / 4  # the face, nothing else
+    assert len(arm) > 200
+    assert arm[:, 1].mean() > SIZE["width"] / 2  # its left arm is on our right
+    assert page.errors == []
+
+
+def test_morphs_follow_the_weights(page, server):
+    show(page, server, jaw=0.625)
+    assert page.evaluate("avatar.figure.influence('jawOpen')") == 0.625
+    assert page.evaluate("avatar.figure.influence('mouthClose')") == 0
+    missing = page.evaluate(
+        "names => names.filter(name => avatar.figure.influence(name) === null)", list(ARKIT_NAMES)
+    )
+    assert missing == []
+
+
+def test_body_bones_answer_to_the_skeleton_s_names(page):
+    bones = set(page.evaluate("[...avatar.figure.bones.keys()]"))
+    skeleton = Skeleton.load()
+    assert {*skeleton.joint_names, *(finger.name for finger in skeleton.fingers)} <= bones
+
+
+def test_hanging_arm_points_down_and_bent_elbow_brings_the_hand_forward(page):
+    # In metres, x to its left, y up, z forward.
+    place = "avatar.figure.scene.updateMatrixWorld(true), avatar.figure.place('l_hand').toArray()"
+    page.evaluate("avatar.hold({l_shoulder_yaw: 0, l_shoulder_pitch: 0, l_shoulder_roll: -1.5})")
+    hanging = page.evaluate(f"avatar.figure.pose(avatar.held.positions, {{}}), {place}")
+    page.evaluate("avatar.hold({l_elbow_yaw: -1.5, l_elbow_pitch: 0, l_elbow_roll: 0})")
+    bent = page.evaluate(f"avatar.figure.pose(avatar.held.positions, {{}}), {place}")
+    page.evaluate("avatar.hold(null)")
+    assert bent[2] > hanging[2] + 0.1
+    assert hanging[1] < page.evaluate("avatar.figure.place('chest').y") + 0.2
+
+
+def test_talking_is_drawn_heard_and_survives_a_restart_of_the_server(page, server):
+    talker = Talker(server)
+    try:
+        page.evaluate("avatar.sound.unlock()")
+        page.wait_for_function("avatar.sound.played > 3")
+        values = [page.evaluate("avatar.figure.influence('jawOpen')")]
+        page.wait_for_function(f"Math.abs(avatar.figure.influence('jawOpen') - {values[0]}) > 0.1")
+        assert page.evaluate("avatar.status.gesture_steps") == "8"
+        assert page.errors == []
+    finally:
+        talker.stop()
+    port = int(server.address.rsplit(":", 1)[1])
+    server.stop()
+    page.wait_for_function("avatar.state !== 'connected'")
+    second = ViewerServer(port=port)
+    second.start()
+    try:
+        page.wait_for_function("avatar.state === 'connected'")
+        push_motion(second, 5.0, jaw=0.5)
+        page.wait_for_function("avatar.figure.influence('jawOpen') === 0.5")
+    finally:
+        second.stop()
