@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,8 +89,13 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
                 f"cannot configure: {error}. Mend that (ros2 param set), then configure again"
             )
             return TransitionCallbackReturn.FAILURE
+        except Exception:  # rclpy would turn it into an error state without a word
+            self._error = traceback.format_exc()
+            return TransitionCallbackReturn.ERROR
         self._error = ""
-        self._playback = self.create_timer(1.0 / settings.publish_rate_hz, self._parts.publish_pose)
+        self._playback = self.create_timer(
+            1.0 / settings.publish_rate_hz, self._parts.publish_poses
+        )
         self.get_logger().info(
             f"{avatar.checkpoint} is ready; the pose of a sound comes "
             f"{self._parts.engine.output_delay_s:.3f} s after it"
@@ -158,7 +164,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         others: dict[str, Any] = {"error": self._error}
         if parts is not None:
             others["publish_hz"] = f"{self._publish_rate_hz(parts.motion.count):.2f}"
-            others |= {f"audio_{cause}": count for cause, count in parts.counts.items()}
+            others |= {f"node_{cause}": count for cause, count in parts.counts.items()}
             others |= {f"limited_{cause}": count for cause, count in parts.limiter.counts.items()}
         message = make_diagnostics(status, self.state, others, self._now_s())
         self._diagnostics.publish(message)

@@ -16,6 +16,7 @@ from asynfusion_ros.motion.urdf import build_urdf
 from asynfusion_ros.nodes.audio_adapters import AudioAdapter, open_adapter
 from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS
 from asynfusion_ros.nodes.motion_output import MotionOutput
+from asynfusion_ros.nodes.pacing import EvenGrid
 from asynfusion_ros.nodes.robot_output import RobotOutput
 from asynfusion_ros.nodes.settings import AvatarSettings
 from asynfusion_ros.resources import find_resource
@@ -70,6 +71,7 @@ class AvatarParts:
             avatar.audio_type, avatar.audio_data_rate_hz, avatar.audio_data_channels
         )
         self._subscription: Any = None
+        self._grid = EvenGrid(settings.publish_rate_hz)
         self.counts: Counter[str] = Counter(messages=0, refused_messages=0, nan_samples=0)
         skeleton = Skeleton.load()
         self.limiter = JointLimiter(skeleton)
@@ -93,12 +95,14 @@ class AvatarParts:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def publish_pose(self) -> None:
-        """Publish the pose that is due now."""
-        frame = self.engine.frame_at(self._clock.now_s())
-        self.motion.publish(frame)
-        if self._robot is not None:
-            self._robot.publish(frame.audio_time_s, frame.joint_positions)
+    def publish_poses(self) -> None:
+        """Publish the poses that are due now: one, or several where the timer came late."""
+        for moment_s in self._grid.due(self._clock.now_s()):
+            frame = self.engine.frame_at(moment_s)
+            self.motion.publish(frame)
+            if self._robot is not None:
+                self._robot.publish(frame.audio_time_s, frame.joint_positions)
+        self.counts["skipped_poses"] = self._grid.skipped
 
     def close(self) -> None:
         """Take everything off the graph, end the engine's threads, free the model."""

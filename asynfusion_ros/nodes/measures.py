@@ -88,7 +88,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "cpu_cores": _cores(first, last),
         "deadline_misses": _whole(values, "count_deadline_misses"),
         "windows": _whole(values, "count_windows"),
-        "refused_messages": _whole(values, "audio_refused_messages"),
+        "refused_messages": _whole(values, "node_refused_messages"),
     }
 
 

@@ -1,7 +1,8 @@
-"""A source of sound read on a thread of its own, and given out at its own pace."""
+"""Keeping time: poses on an even grid, and a source of sound at its own pace."""
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,38 @@ from asynfusion_ros.errors import AudioError
 
 _PUT_POLL_S = 0.1
 _READY_CHUNKS = 64
+_LONGEST_CATCH_UP = 6
+
+
+class EvenGrid:
+    """Moments `1 / rate_hz` apart, however unevenly a timer asks for them.
+
+    A timer that comes late gets the moments that it missed, so that on a busy machine, too, poses
+    keep their rate and their even stamps; after a longer pause they are given up and counted.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        """Begin at the first moment asked for."""
+        self._rate_hz = rate_hz
+        self._begin_s: float | None = None
+        self._given = 0
+        self.skipped = 0
+
+    def due(self, now_s: float) -> list[float]:
+        """Return the moments, in order, that are due by `now_s` and half a period, and no more."""
+        if self._begin_s is None or self._count(now_s) < self._given - _LONGEST_CATCH_UP:
+            self._begin_s, self._given = now_s, 0  # the first moment, or a clock that went back
+        missing = self._count(now_s) - self._given
+        if missing > _LONGEST_CATCH_UP:
+            self.skipped += missing - 1
+            self._given += missing - 1
+        first, self._given = self._given, max(self._given, self._count(now_s))
+        return [self._begin_s + k / self._rate_hz for k in range(first, self._given)]
+
+    def _count(self, now_s: float) -> int:
+        """Return how many moments have come by `now_s` and half a period."""
+        assert self._begin_s is not None
+        return math.floor((now_s - self._begin_s) * self._rate_hz + 0.5) + 1
 
 
 def repeat(source: AudioSource, loop: bool, pause_s: float) -> Iterator[SourceChunk]:

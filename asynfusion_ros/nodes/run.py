@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 
 from asynfusion_ros.errors import AsynFusionError
 
@@ -17,12 +20,18 @@ _USER_ERRORS = (AsynFusionError, InvalidParameterTypeException, InvalidParameter
 
 
 def run_node(make: Callable[[], Any], argv: Sequence[str] | None = None) -> int:
-    """Spin the node until it is done or the context ends; return the exit status.
+    """Spin the node until it is done or told to stop; return the exit status.
 
     The node is done when its `exit_status` is no longer None; its `close()` is called before it is
-    destroyed. An error that the user can mend is said in one line and gives status 2.
+    destroyed. SIGINT and SIGTERM end the loop, not the process, so that closing is never
+    interrupted. An error that the user can mend is said in one line and gives status 2.
     """
-    rclpy.init(args=None if argv is None else list(argv))
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(
+        args=None if argv is None else list(argv), signal_handler_options=SignalHandlerOptions.NO
+    )
     try:
         node = make()
     except _USER_ERRORS as error:
@@ -32,10 +41,8 @@ def run_node(make: Callable[[], Any], argv: Sequence[str] | None = None) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        while rclpy.ok() and node.exit_status is None:
+        while rclpy.ok() and not stop.is_set() and node.exit_status is None:
             executor.spin_once(timeout_sec=_SPIN_S)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        node.exit_status = node.exit_status or 0
     finally:
         node.close()
         executor.shutdown(timeout_sec=1.0)

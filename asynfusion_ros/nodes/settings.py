@@ -40,7 +40,7 @@ class AvatarSettings(Settings):
     audio_data_channels: int = setting(
         1, doc="Channels of AudioData (int16), which does not tell them", minimum=1, maximum=8
     )
-    frame_id: str = setting("base_link", doc="Frame in the headers of joints and face")
+    frame_id: str = setting("avatar", doc="Frame in the headers of joints and face")
     publish_tf: bool = setting(
         True, doc="Send robot_description and /tf; turn off where a robot_state_publisher runs"
     )

@@ -1,0 +1,163 @@
+"""A ROS graph of one's own: a domain that no other test run uses, and threads that spin."""
+
+import os
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+DOMAIN = int(os.environ.get("ROS_DOMAIN_ID") or 1 + os.getpid() % 99)
+
+
+@contextmanager
+def ros_graph():
+    """Yield a Graph; afterwards its nodes and its context are gone."""
+    graph = Graph()
+    try:
+        yield graph
+    finally:
+        graph.close()
+
+
+class Graph:
+    """Nodes in one process, each with an executor and a thread of its own."""
+
+    def __init__(self):
+        import rclpy
+
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=DOMAIN)
+        self._running = []
+
+    def add(self, kind, **options):
+        """Make a node and spin it."""
+        from rclpy.parameter import Parameter
+
+        given = options.pop("parameters", {})
+        overrides = [Parameter(name, value=value) for name, value in given.items()]
+        node = kind(context=self.context, parameter_overrides=overrides, **options)
+        return self.spin(node)
+
+    def node(self, name="observer"):
+        """Make a plain node and spin it."""
+        from rclpy.node import Node
+
+        return self.spin(Node(name, context=self.context))
+
+    def spin(self, node):
+        from rclpy.executors import SingleThreadedExecutor
+
+        executor = SingleThreadedExecutor(context=self.context)
+        executor.add_node(node)
+        stop = threading.Event()
+
+        def work():
+            while not stop.is_set():
+                executor.spin_once(timeout_sec=0.02)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        self._running.append((node, executor, stop, thread))
+        return node
+
+    def remove(self, node):
+        """Stop spinning a node and destroy it."""
+        entry = next(entry for entry in self._running if entry[0] is node)
+        self._running.remove(entry)
+        self._end(*entry)
+
+    def close(self):
+        import rclpy
+
+        for entry in reversed(self._running):
+            self._end(*entry)
+        self._running = []
+        rclpy.try_shutdown(context=self.context)
+
+    def _end(self, node, executor, stop, thread):
+        stop.set()
+        thread.join(10.0)
+        assert not thread.is_alive(), f"{node.get_name()} hangs"
+        if hasattr(node, "close"):
+            node.close()
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+
+
+def wait_for(condition, timeout_s=20.0):
+    """Wait until `condition()` is true and return it; fail after `timeout_s`."""
+    end_s = time.monotonic() + timeout_s
+    while time.monotonic() < end_s:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError("this did not happen in time")
+
+
+def collect(node, kind, topic, qos):
+    """Subscribe and return the growing list of (arrival [s], message)."""
+    messages = []
+    node.create_subscription(kind, topic, lambda m: messages.append((time.time(), m)), qos)
+    return messages
+
+
+def call(node, kind, name, request=None, timeout_s=20.0):
+    """Call a service and return its response."""
+    client = node.create_client(kind, name)
+    try:
+        assert client.wait_for_service(timeout_sec=timeout_s), f"no service {name}"
+        future = client.call_async(request or kind.Request())
+        wait_for(future.done, timeout_s)
+        return future.result()
+    finally:
+        node.destroy_client(client)
+
+
+def stub_engine(avatar, settings, limiter, clock, warn):
+    """An engine whose motion is the loudness of what it hears; stands in for open_engine."""
+    from asynfusion_ros.streaming.engine import AvatarEngine
+    from streaming_stubs import IDLE_FACE, StubGenerator
+
+    rest = np.zeros(24, np.float32)
+    generator = StubGenerator(settings.hop_frames)
+    idle = (IDLE_FACE, rest)
+    return AvatarEngine(generator, limiter.advance, idle, settings, clock=clock, warn=warn)
+
+
+class Talker:
+    """Publishes audio in real time from a thread, stamped with the wall clock."""
+
+    def __init__(self, node, samples, rate_hz=16000, chunk_s=0.04, source="talker"):
+        from asynfusion_ros.msg import AudioChunk
+        from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS
+
+        self._publisher = node.create_publisher(AudioChunk, AUDIO, AUDIO_QOS)
+        self._samples, self._rate_hz, self._source = samples, rate_hz, source
+        self._size = round(chunk_s * rate_hz)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.begin_s = 0.0
+
+    def __enter__(self):
+        wait_for(self._publisher.get_subscription_count)
+        self.begin_s = time.time()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join(5.0)
+
+    def _run(self):
+        from asynfusion_ros.nodes.conversions import make_chunk
+
+        at = 0
+        while not self._stop.is_set():
+            piece = np.resize(np.roll(self._samples, -at), self._size)
+            stamp_s = self.begin_s + at / self._rate_hz
+            at += self._size
+            self._stop.wait(max(0.0, self.begin_s + at / self._rate_hz - time.time()))
+            self._publisher.publish(make_chunk(piece, self._rate_hz, stamp_s, self._source))
