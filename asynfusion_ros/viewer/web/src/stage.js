@@ -18,9 +18,9 @@ import { RoomEnvironment } from "three/addons/environments/RoomEnvironment.js";
 const MOST_PIXEL_RATIO = 2;
 // How far around the anchor is seen [m], by view; its middle is `lift` above the bone.
 const VIEWS = {
-  bust: { bone: "head", lift: -0.16, halfHeight: 0.39, halfWidth: 0.38 },
+  bust: { bone: "head", lift: -0.13, halfHeight: 0.34, halfWidth: 0.36 },
   face: { bone: "head", lift: 0.05, halfHeight: 0.17, halfWidth: 0.14 },
-  body: { bone: "head", lift: -0.26, halfHeight: 0.52, halfWidth: 0.62 },
+  body: { bone: "head", lift: -0.22, halfHeight: 0.46, halfWidth: 0.62 },
 };
 
 export class Stage {
