@@ -1,0 +1,100 @@
+"""viewer_node: hands the topics to the web page; a subscriber like any other."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+
+from asynfusion_ros.errors import AudioError
+from asynfusion_ros.msg import FaceBlendshapes
+from asynfusion_ros.nodes.audio_adapters import open_adapter
+from asynfusion_ros.nodes.conversions import encode_samples, to_seconds
+from asynfusion_ros.nodes.diagnostics import read_diagnostics
+from asynfusion_ros.nodes.interface import (
+    AUDIO,
+    AUDIO_QOS,
+    BLENDSHAPES,
+    DIAGNOSTICS,
+    JOINT_STATES,
+    MOTION_QOS,
+)
+from asynfusion_ros.nodes.parameters import declare_settings, read_settings
+from asynfusion_ros.nodes.run import run_node
+from asynfusion_ros.nodes.settings import ViewerSettings
+from asynfusion_ros.viewer.server import ViewerServer
+
+
+class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
+    """Joins joints and face of one stamp and pushes them, the audio and the diagnostics."""
+
+    def __init__(self, **options: Any) -> None:
+        """Start the server; raise ConfigError where its port is taken. `options` go to Node."""
+        super().__init__("viewer", **options)
+        self.exit_status: int | None = None
+        declare_settings(self, ViewerSettings)
+        settings = read_settings(self, ViewerSettings)
+        adapter = open_adapter(settings.audio_type)
+        self._read_audio = adapter.read
+        self._counts: Counter[str] = Counter()
+        self._joints: JointState | None = None
+        self.server = ViewerServer(settings.host, settings.port)
+        self.server.start()
+        self.create_subscription(JointState, JOINT_STATES, self._take_joints, MOTION_QOS)
+        self.create_subscription(FaceBlendshapes, BLENDSHAPES, self._take_face, MOTION_QOS)
+        self.create_subscription(adapter.message, AUDIO, self._take_audio, AUDIO_QOS)
+        self.create_subscription(DiagnosticArray, DIAGNOSTICS, self._take_status, MOTION_QOS)
+        self.get_logger().info(f"open {self.server.address} to see the avatar")
+
+    def close(self) -> None:
+        """End the server."""
+        self.server.stop()
+
+    def _take_joints(self, message: JointState) -> None:
+        self._joints = message
+
+    def _take_face(self, message: FaceBlendshapes) -> None:
+        joints = self._joints
+        if joints is None:
+            return
+        stamp_s = to_seconds(message.header.stamp)
+        self.server.push_motion(
+            stamp_s,
+            joints.name,
+            np.asarray(joints.position),
+            message.name,
+            np.asarray(message.weight),
+        )
+
+    def _take_audio(self, message: Any) -> None:
+        try:
+            sound = self._read_audio(message, self._counts)
+        except AudioError:
+            self._counts["refused_messages"] += 1  # the avatar says why
+            return
+        stamp_s = self._now_s() if sound.stamp_s is None else sound.stamp_s
+        samples = np.frombuffer(encode_samples(sound.samples), "<i2")
+        self.server.push_audio(stamp_s, samples, sound.rate_hz)
+
+    def _take_status(self, message: DiagnosticArray) -> None:
+        values = read_diagnostics(message)
+        if values is not None:
+            self.server.push_status({**values, **self._counts})
+
+    def _now_s(self) -> float:
+        return float(self.get_clock().now().nanoseconds) * 1e-9
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; return the exit status."""
+    return run_node(ViewerNode, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
