@@ -118,7 +118,11 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
     if arguments.audio != "topic":
         specs.append(_audio_source(arguments))
     if arguments.viewer:
-        page = {"port": arguments.viewer_port, "host": arguments.viewer_host}
+        page = {
+            "port": arguments.viewer_port,
+            "host": arguments.viewer_host,
+            "audio_type": arguments.audio_type,
+        }
         specs.append(NodeSpec("viewer", "viewer_node", parameters=page))
     if arguments.robot_state_publisher:
         robot = {"robot_description": find_resource(URDF).read_text(encoding="utf-8")}

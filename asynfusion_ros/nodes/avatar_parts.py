@@ -14,6 +14,7 @@ from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.motion.urdf import build_urdf
 from asynfusion_ros.nodes.audio_adapters import AudioAdapter, open_adapter
+from asynfusion_ros.nodes.face_output import FaceMeshOutput
 from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS
 from asynfusion_ros.nodes.motion_output import MotionOutput
 from asynfusion_ros.nodes.pacing import EvenGrid
@@ -82,6 +83,9 @@ class AvatarParts:
         self._robot: RobotOutput | None = None
         if avatar.publish_tf:
             self._robot = RobotOutput(node, build_urdf(skeleton), names)
+        self._mesh: FaceMeshOutput | None = None
+        if avatar.face_mesh_rate_hz > 0:
+            self._mesh = FaceMeshOutput(node, avatar.face_mesh_rate_hz)
 
     def listen(self) -> None:
         """Begin to take audio."""
@@ -102,14 +106,17 @@ class AvatarParts:
             self.motion.publish(frame)
             if self._robot is not None:
                 self._robot.publish(frame.audio_time_s, frame.joint_positions)
+            if self._mesh is not None:
+                self._mesh.publish(frame)
         self.counts["skipped_poses"] = self._grid.skipped
 
     def close(self) -> None:
         """Take everything off the graph, end the engine's threads, free the model."""
         self.ignore()
         self.motion.close()
-        if self._robot is not None:
-            self._robot.close()
+        for output in (self._robot, self._mesh):
+            if output is not None:
+                output.close()
         self.engine.close()
 
     def _take_audio(self, message: Any) -> None:
