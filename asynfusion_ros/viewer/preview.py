@@ -34,7 +34,9 @@ def render_preview(
     """
     skeleton = skeleton or Skeleton.load()
     painter = FigurePainter(skeleton, WIDTH, HEIGHT)
-    fingers = to_joint_positions(skeleton, clip.body, clip.fps_hz)[:, 3 * len(skeleton.joints) :]
+    positions = to_joint_positions(skeleton, clip.body, clip.fps_hz)
+    balls, fingers = np.split(positions, [3 * len(skeleton.joints)], axis=1)
+    bodies = skeleton.body_from_ball_angles(balls)  # within limits, as it would be published
     writer = imageio_ffmpeg.write_frames(
         str(path),
         (WIDTH, HEIGHT),
@@ -43,12 +45,12 @@ def render_preview(
         audio_codec=None if speech is None else "aac",
         quality=7,
         ffmpeg_log_level="error",
-        output_params=["-shortest"] if speech is not None else None,
+        output_params=["-preset", "veryfast", *(["-shortest"] if speech is not None else [])],
     )
     try:
         writer.send(None)
         for index in range(len(clip)):
-            frame = painter.paint(clip.face[index], clip.body[index], fingers[index])
+            frame = painter.paint(clip.face[index], bodies[index], fingers[index])
             writer.send(_bytes(np.asarray(frame)))
             if progress is not None:
                 progress(index + 1, len(clip))
