@@ -155,6 +155,28 @@ def test_body_bones_answer_to_the_skeleton_s_names(page):
     assert {*skeleton.joint_names, *(finger.name for finger in skeleton.fingers)} <= bones
 
 
+def test_what_is_shown_lies_between_two_frames_and_waits_for_late_ones(page):
+    # 30 frames a second arrive 0.5 s after their stamps; then 0.2 s later than before.
+    delays, mixed, held = page.evaluate(
+        """() => {
+            const timeline = new avatar.timeline.constructor();
+            const push = (k, late) => timeline.push(
+                {stamp: k / 30, jointNames: N, faceNames: N, positions: [k], weights: [-k]},
+                k / 30 + late);
+            const N = [];
+            for (let k = 0; k < 60; k += 1) push(k, 0.5);
+            const first = timeline.delay;
+            const mixed = timeline.at(50.25 / 30).positions[0];
+            const held = timeline.at(99).weights[0];
+            for (let k = 60; k < 200; k += 1) push(k, 0.7);
+            return [[first, timeline.delay], mixed, held];
+        }"""
+    )
+    assert delays == pytest.approx([0.55, 0.75], abs=1e-6)
+    assert mixed == pytest.approx(50.25)
+    assert held == -59
+
+
 def test_hanging_arm_points_down_and_bent_elbow_brings_the_hand_forward(page):
     # In metres, x to its left, y up, z forward.
     place = "avatar.figure.scene.updateMatrixWorld(true), avatar.figure.place('l_hand').toArray()"

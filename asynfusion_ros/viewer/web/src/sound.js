@@ -8,7 +8,7 @@ export class Sound {
   constructor() {
     this.context = null;
     this.chunks = [];
-    this.playing = new Set();
+    this.playing = new Map(); // sources and their chunks, until they end
     this.end = 0; // context time at which the last scheduled chunk ends
     this.changes = -1;
     this.muted = false;
@@ -38,7 +38,7 @@ export class Sound {
   }
 
   hush() {
-    for (const source of this.playing) source.stop();
+    for (const source of this.playing.keys()) source.stop();
     this.playing.clear();
     this.end = 0;
   }
@@ -49,6 +49,7 @@ export class Sound {
     if (time === null) return;
     if (timeline.changes !== this.changes) {
       this.changes = timeline.changes;
+      this.chunks.unshift(...this.playing.values());
       this.hush();
     }
     while (this.chunks.length && this.chunks[0].stamp < time + AHEAD_S) {
@@ -71,7 +72,7 @@ export class Sound {
     source.connect(context.destination);
     source.onended = () => this.playing.delete(source);
     source.start(start + skip, skip);
-    this.playing.add(source);
+    this.playing.set(source, chunk);
     this.end = start + duration;
     this.played += 1;
   }
