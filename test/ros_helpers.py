@@ -118,8 +118,9 @@ def call(node, kind, name, request=None, timeout_s=20.0):
 
 def stub_engine(avatar, settings, limiter, clock, warn):
     """An engine whose motion is the loudness of what it hears; stands in for open_engine."""
-    from asynfusion_ros.streaming.engine import AvatarEngine
     from streaming_stubs import IDLE_FACE, StubGenerator
+
+    from asynfusion_ros.streaming.engine import AvatarEngine
 
     rest = np.zeros(24, np.float32)
     generator = StubGenerator(settings.hop_frames)
@@ -132,6 +133,7 @@ class Talker:
 
     def __init__(self, node, samples, rate_hz=16000, chunk_s=0.04, source="talker"):
         from asynfusion_ros.msg import AudioChunk
+
         from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS
 
         self._publisher = node.create_publisher(AudioChunk, AUDIO, AUDIO_QOS)

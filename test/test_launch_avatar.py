@@ -1,0 +1,38 @@
+"""The launch file starts exactly the processes of the graph's description."""
+
+import importlib.util
+
+import pytest
+
+from asynfusion_ros.graph import GraphArguments, describe_graph
+
+pytest.importorskip("launch_ros", reason="launch_ros is not installed")
+
+
+@pytest.fixture(scope="module")
+def launch_file(repo):
+    path = repo / "launch" / "avatar.launch.py"
+    spec = importlib.util.spec_from_file_location("avatar_launch", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_argument_of_the_graph_is_declared(launch_file):
+    from launch.actions import DeclareLaunchArgument
+
+    description = launch_file.generate_launch_description()
+    declared = [e.name for e in description.entities if isinstance(e, DeclareLaunchArgument)]
+    assert declared == [name for name, _ in GraphArguments.describe()]
+
+
+def test_the_actions_are_those_of_the_description(launch_file):
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    for name, value in GraphArguments().to_dict().items():
+        context.launch_configurations[name] = str(value)
+    context.launch_configurations["report"] = "report.json"
+    actions = launch_file.start_nodes(context)
+    expected = describe_graph(GraphArguments(report="report.json"))
+    assert [a.node_executable for a in actions] == [spec.executable for spec in expected]

@@ -1,0 +1,229 @@
+"""The avatar node on a real graph: lifecycle, rate and stamps, bad audio, services, failure."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("asynfusion_ros.msg", reason="the messages are not built")
+pytestmark = pytest.mark.ros
+
+from asynfusion_ros.msg import AudioChunk, FaceBlendshapes  # noqa: E402
+from asynfusion_ros.srv import SetSpeaker, SetStyle  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from ros_helpers import DOMAIN, Talker, call, collect, ros_graph, stub_engine, wait_for  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+from streaming_stubs import speech_like  # noqa: E402
+
+from asynfusion_ros.motion.blendshapes import ARKIT_NAMES  # noqa: E402
+from asynfusion_ros.networks import NetworkSettings  # noqa: E402
+from asynfusion_ros.nodes import interface  # noqa: E402
+from asynfusion_ros.nodes.avatar_node import AvatarNode  # noqa: E402
+from asynfusion_ros.nodes.conversions import make_chunk, to_seconds  # noqa: E402
+from asynfusion_ros.nodes.diagnostics import read_diagnostics  # noqa: E402
+from asynfusion_ros.sampling.checkpoint import untrained_checkpoint  # noqa: E402
+
+SPEECH = speech_like(2.0)
+
+
+@pytest.fixture
+def graph():
+    with ros_graph() as graph:
+        yield graph
+
+
+def start(graph, **parameters):
+    node = graph.add(AvatarNode, make_engine=stub_engine, parameters=parameters)
+    wait_for(lambda: node.state == "active")
+    return node
+
+
+def listen(observer):
+    joints = collect(observer, JointState, interface.JOINT_STATES, interface.MOTION_QOS)
+    faces = collect(observer, FaceBlendshapes, interface.BLENDSHAPES, interface.MOTION_QOS)
+    return joints, faces
+
+
+def stamps_of(messages):
+    return [(m.header.stamp.sec, m.header.stamp.nanosec) for _, m in messages]
+
+
+def statuses(observer):
+    return collect(observer, DiagnosticArray, interface.DIAGNOSTICS, interface.MOTION_QOS)
+
+
+def test_sixty_poses_a_second_with_equal_stamps_in_audio_time(graph):
+    node, observer = start(graph), graph.node()
+    joints, faces = listen(observer)
+    with Talker(observer, SPEECH):
+        wait_for(lambda: len(joints) > 60)
+        first = len(joints)
+        time.sleep(3.0)
+    there = [arrival for arrival, _ in joints[first:]]
+    assert (len(there) - 1) / (there[-1] - there[0]) == pytest.approx(60.0, rel=0.02)
+    ours, theirs = stamps_of(joints), stamps_of(faces)
+    begin, end = max(ours[0], theirs[0]), min(ours[-1], theirs[-1])
+    assert [s for s in ours if begin <= s <= end] == [s for s in theirs if begin <= s <= end]
+    stamps_s = np.array([to_seconds(m.header.stamp) for _, m in joints])
+    assert (np.diff(stamps_s) > 0).all()
+    assert len(joints[-1][1].position) == len(joints[-1][1].name) == 54
+    assert max(max(m.weight) for _, m in faces) > 0.06  # it heard the speech
+    delay_s = node._parts.engine.output_delay_s
+    assert np.median([a - to_seconds(m.header.stamp) for a, m in joints]) < delay_s + 1.0
+
+
+def test_who_comes_late_gets_names_and_robot(graph):
+    start(graph)
+    time.sleep(0.3)
+    observer = graph.node("late")
+    names = collect(observer, FaceBlendshapes, interface.BLENDSHAPE_NAMES, interface.LATCHED_QOS)
+    robots = collect(observer, String, interface.ROBOT_DESCRIPTION, interface.LATCHED_QOS)
+    assert tuple(wait_for(lambda: names)[0][1].name) == ARKIT_NAMES
+    assert "<robot" in wait_for(lambda: robots)[0][1].data
+
+
+def test_lifecycle_twice_leaves_nothing_behind(graph):
+    node = graph.add(AvatarNode, make_engine=stub_engine, parameters={"autostart": False})
+    observer = graph.node()
+    joints, _ = listen(observer)
+    from lifecycle_msgs.msg import Transition
+    from lifecycle_msgs.srv import ChangeState
+
+    def change(label):
+        request = ChangeState.Request(transition=Transition(id=label))
+        assert call(observer, ChangeState, "/avatar/change_state", request).success
+
+    for _ in range(2):
+        change(Transition.TRANSITION_CONFIGURE)
+        change(Transition.TRANSITION_ACTIVATE)
+        assert node.state == "active"
+        wait_for(lambda: observer.count_subscribers("audio") == 1)
+        change(Transition.TRANSITION_DEACTIVATE)
+        seen = len(joints)
+        wait_for(lambda seen=seen: len(joints) > seen + 10)  # it holds its resting pose
+        change(Transition.TRANSITION_CLEANUP)
+        wait_for(lambda: observer.count_publishers("joint_states") == 0)
+        assert observer.count_subscribers("audio") == 0
+    assert node.state == "unconfigured"
+
+
+def bad_chunks():
+    good = make_chunk(SPEECH[:640], 16000, time.time(), "bad")
+
+    def changed(**values):
+        chunk = make_chunk(SPEECH[:640], 16000, time.time(), "bad")
+        for name, value in values.items():
+            setattr(chunk, name, value)
+        return chunk
+
+    nan = changed(encoding="F32LE", data=np.full(640, np.nan, "<f4").tobytes())
+    return good, [
+        changed(sample_rate=0),
+        changed(sample_rate=4_000_000_000),
+        changed(channels=0),
+        changed(channels=200),
+        changed(encoding="opus"),
+        changed(encoding=""),
+        changed(data=b"\x00" * 641),
+        changed(data=b""),
+        changed(sample_rate=44100),
+        changed(channels=2),
+        nan,
+    ]
+
+
+def test_bad_audio_is_counted_and_kills_nothing(graph):
+    node, observer = start(graph), graph.node()
+    joints, _ = listen(observer)
+    publisher = observer.create_publisher(AudioChunk, interface.AUDIO, interface.AUDIO_QOS)
+    wait_for(publisher.get_subscription_count)
+    good, bad = bad_chunks()
+    for chunk in [good, *bad, make_chunk(SPEECH[:640], 16000, 1.0, "somebody else")]:
+        publisher.publish(chunk)
+        time.sleep(0.01)
+    counts = node._parts.counts
+    wait_for(lambda: counts["messages"] == 2 + len(bad))
+    assert counts["refused_messages"] == 7
+    assert counts["nan_samples"] == 640
+    seen = len(joints)
+    wait_for(lambda: len(joints) > seen + 30)
+    assert node.state == "active"
+    assert all(np.isfinite(m.position).all() for _, m in joints)
+
+
+def test_flush_drops_the_speech_at_once(graph):
+    start(graph)
+    observer = graph.node()
+    _, faces = listen(observer)
+    rest = 0.05
+    with Talker(observer, np.ones(16000, np.float32)):
+        wait_for(lambda: faces and max(faces[-1][1].weight) > 0.8)
+    assert call(observer, Trigger, "/avatar/flush").success
+    flushed_s = time.time()
+    wait_for(lambda: max(faces[-1][1].weight) < rest + 0.05)
+    assert time.time() - flushed_s < 1.0
+
+
+def test_services_answer_honestly(graph):
+    node = start(graph)
+    observer = graph.node()
+    assert call(observer, Trigger, "/avatar/reset").success
+    assert call(observer, SetSpeaker, "/avatar/set_speaker", SetSpeaker.Request(speaker=0)).success
+    style = call(observer, SetStyle, "/avatar/set_style", SetStyle.Request(style=[1.0]))
+    assert not style.success
+    assert "without styles" in style.message
+    node.trigger_deactivate()
+    flush = call(observer, Trigger, "/avatar/flush")
+    assert not flush.success
+    assert "activate" in flush.message
+
+
+def test_the_death_of_the_engine_is_said_and_ends_in_unconfigured(graph):
+    node, observer = start(graph), graph.node()
+    said = statuses(observer)
+
+    def die():
+        raise RuntimeError("the model broke")
+
+    node._parts.engine._generator.before_step = die
+    wait_for(lambda: node.state == "unconfigured")
+    wait_for(lambda: any(m.status[0].level == DiagnosticStatus.ERROR for _, m in said))
+    assert any("the model broke" in m.status[0].message for _, m in said)
+    node._start()  # it can be started again
+    assert node.state == "active"
+
+
+def test_a_missing_model_is_said_and_the_node_lives_on(graph):
+    node = graph.add(AvatarNode, parameters={"checkpoint": "models/none"})
+    said = statuses(graph.node())
+    values = wait_for(lambda: [read_diagnostics(m) for _, m in said if m.status[0].message])
+    assert node.state == "unconfigured"
+    wait_for(lambda: any("models/none" in m.status[0].message for _, m in said))
+    assert values[-1]["lifecycle"] == "unconfigured"
+
+
+@pytest.mark.slow
+def test_up_measures_the_whole_graph_from_outside(repo, tmp_path):
+    model = tmp_path / "model"
+    untrained_checkpoint(NetworkSettings(width=16, depth=1, heads=2)).save(model)
+    report = tmp_path / "report.json"
+    words = ["--checkpoint", str(model), "--no-viewer", "--seconds", "4", "--report", str(report)]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN + 1), "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-m", "asynfusion_ros.cli", "up", *words],
+        cwd=repo, env=environment, capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    figures = json.loads(report.read_text())
+    assert figures["stamp_mismatches"] == 0
+    assert figures["nan_frames"] == 0
+    assert figures["joint_states_hz"] == pytest.approx(60.0, rel=0.05)
+    assert figures["latency_ms"]["end_to_end_p50"] >= figures["latency_ms"]["hop"]
+    assert figures["rss_mb"] > 50

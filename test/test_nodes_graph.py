@@ -1,0 +1,130 @@
+"""The graph is described once; what is started from it is what was asked for."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from asynfusion_ros.errors import ConfigError, StateError
+from asynfusion_ros.graph import GraphArguments, NodeSpec, describe_graph, settings_from_text
+from asynfusion_ros.nodes import processes
+from asynfusion_ros.nodes.processes import command_of, run_processes
+from asynfusion_ros.nodes.settings import AudioSourceSettings, AvatarSettings, ProbeSettings
+from asynfusion_ros.streaming.settings import EngineSettings
+
+
+def names_of(**arguments):
+    return [spec.name for spec in describe_graph(GraphArguments(**arguments))]
+
+
+def test_the_usual_graph():
+    assert names_of() == ["avatar", "audio_source", "viewer"]
+
+
+def test_what_is_asked_for_is_added_and_left_out():
+    assert names_of(audio="topic", viewer=False) == ["avatar"]
+    assert names_of(report="r.json")[-1] == "probe"
+    assert "robot_state_publisher" in names_of(robot_state_publisher=True)
+    assert "rviz2" in names_of(rviz=True)
+
+
+def test_only_one_node_sends_frames():
+    specs = describe_graph(GraphArguments(robot_state_publisher=True))
+    assert specs[0].parameters["publish_tf"] is False
+    robot = next(spec for spec in specs if spec.package == "robot_state_publisher")
+    assert "<robot" in robot.parameters["robot_description"]
+
+
+@pytest.mark.parametrize("audio", ["wav", "mic", "tts"])
+def test_parameters_are_those_of_the_nodes(audio):
+    known = {
+        "avatar": {n for k in (AvatarSettings, EngineSettings) for n, _ in k.describe()},
+        "audio_source": {n for n, _ in AudioSourceSettings.describe()},
+        "probe": {n for n, _ in ProbeSettings.describe()},
+    }
+    specs = describe_graph(GraphArguments(audio=audio, viewer=False, report="r.json"))
+    for spec in specs:
+        assert set(spec.parameters) <= known[spec.name]
+
+
+def test_a_missing_params_file_is_refused():
+    with pytest.raises(ConfigError, match="does not exist"):
+        describe_graph(GraphArguments(params_file="none.yaml"))
+
+
+def test_words_become_settings():
+    words = {"audio": "tts", "viewer": "False", "seed": "7", "rate": "2", "text": "yes: no"}
+    arguments = settings_from_text(GraphArguments, words)
+    assert (arguments.audio, arguments.viewer, arguments.seed) == ("tts", False, 7)
+    assert (arguments.rate, arguments.text) == (2.0, "yes: no")
+
+
+@pytest.mark.parametrize(
+    "words", [{"viewer": "perhaps"}, {"seed": "x"}, {"audio": "radio"}, {"nonsense": "1"}]
+)
+def test_wrong_words_are_refused(words):
+    with pytest.raises(ConfigError):
+        settings_from_text(GraphArguments, words)
+
+
+def test_parameters_survive_the_command_line(tmp_path):
+    parameters = {"text": 'say "yes: no"', "rate": 1e-5, "loop": True}
+    spec = NodeSpec("a", "audio_source_node", parameters=parameters, namespace="left")
+    command = command_of(spec, tmp_path)
+    assert "__node:=a" in command
+    assert "__ns:=/left" in command
+    file = command[command.index("--params-file") + 1]
+    with open(file, encoding="utf-8") as text:
+        assert yaml.safe_load(text)["/**"]["ros__parameters"] == parameters
+
+
+def test_a_program_that_is_not_installed_is_named():
+    with pytest.raises(StateError, match="apt install"):
+        command_of(NodeSpec("x", "no_such_program", package="no_such_package"), None)
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """Specs whose `executable` is Python code, run in place of a node."""
+    monkeypatch.setattr(
+        processes, "command_of", lambda spec, _: [sys.executable, "-c", spec.executable]
+    )
+
+
+WAIT = "import time; time.sleep(60)"
+
+
+def test_the_end_of_one_that_matters_ends_all(scripts):
+    begin_s = time.monotonic()
+    specs = [NodeSpec("waits", WAIT), NodeSpec("ends", "raise SystemExit(3)", ends_graph=True)]
+    assert run_processes(specs) == 3
+    assert time.monotonic() - begin_s < 15
+
+
+def test_the_end_of_another_ends_nothing(scripts):
+    specs = [NodeSpec("ends", "raise SystemExit(2)"), NodeSpec("waits", WAIT, ends_graph=True)]
+    assert run_processes(specs, limit_s=1.5) == 0
+
+
+def test_ctrl_c_leaves_nobody_behind(repo, tmp_path):
+    code = f"""
+import sys
+from asynfusion_ros.graph import NodeSpec
+from asynfusion_ros.nodes import processes
+processes.command_of = lambda spec, _: [sys.executable, "-c", spec.executable]
+child = "import os, time, pathlib; " \\
+    "pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(os.getpid())); time.sleep(60)"
+sys.exit(processes.run_processes([NodeSpec("waits", child)]))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=repo)
+    end_s = time.monotonic() + 20
+    while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    process.send_signal(2)
+    assert process.wait(20) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
