@@ -49,7 +49,7 @@ def _read_parts(file: Path) -> list[Recording]:
     face = face[:heard]
     length = round(PART_S * FPS_HZ)
     parts = []
-    for start in range(0, max(1, len(face) - length // 2), length):
+    for start in range(0, max(1, len(face) - length // 2 + 1), length):
         frames = face[start : start + length]
         first = round(start / FPS_HZ * SAMPLE_RATE_HZ)
         count = round(len(frames) / FPS_HZ * SAMPLE_RATE_HZ)

@@ -24,7 +24,10 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Summary:
-    """The mean of a figure over takes, its 95 % bootstrap interval, and the number of takes."""
+    """The mean of a figure over takes (of ratios the geometric mean).
+
+    With its 95 % bootstrap interval over takes, and their number.
+    """
 
     mean: float
     low: float
@@ -123,11 +126,16 @@ def _fit(clip: MotionClip, frames: int) -> MotionClip:
     return MotionClip(clip.fps_hz, clip.face[rows], clip.body[rows])
 
 
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    return float(values.mean())
+
+
 def _summarise(takes: list[Figures]) -> dict[str, Summary]:
     names = sorted({name for take in takes for name in take})
     summaries = {}
     for name in names:
-        values = [take[name] for take in takes if name in take]
-        low, high = metrics.bootstrap_interval(values)
-        summaries[name] = Summary(float(np.mean(values)), low, high, len(values))
+        values = np.array([take[name] for take in takes if name in take])
+        mean = metrics.geometric_mean if name.endswith("_ratio") else _mean
+        low, high = metrics.bootstrap_interval(values, mean)
+        summaries[name] = Summary(mean(values), low, high, len(values))
     return summaries

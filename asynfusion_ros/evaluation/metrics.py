@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -72,12 +74,21 @@ def seam_ratio(clip: MotionClip, hop_frames: int) -> float:
     return float(steps[border].mean() / within) if within > _STILL and border.any() else 1.0
 
 
+def geometric_mean(ratios: npt.ArrayLike) -> float:
+    """Return the mean of ratios (N,), for which twice and half cancel; 0 where one of them is 0."""
+    values = np.asarray(ratios, np.float64)
+    return float(np.exp(np.log(values).mean())) if (values > 0.0).all() else 0.0
+
+
 def bootstrap_interval(
-    values: npt.ArrayLike, seed: int = 0, rounds: int = 2000
+    values: npt.ArrayLike,
+    mean: Callable[[npt.NDArray[np.float64]], float] = lambda sample: float(sample.mean()),
+    seed: int = 0,
+    rounds: int = 2000,
 ) -> tuple[float, float]:
     """Return the 95 % interval of the mean of values (N,), resampled `rounds` times."""
     sample = np.asarray(values, np.float64)
     rng = np.random.default_rng(seed)
-    means = rng.choice(sample, (rounds, len(sample))).mean(axis=1)
+    means = [mean(draw) for draw in rng.choice(sample, (rounds, len(sample)))]
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)

@@ -1,0 +1,108 @@
+"""Batches follow from (seed, step); statistics and training windows from training takes alone."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from training_helpers import make_prepared
+
+from asynfusion_ros.data.talk30 import mirror_body
+from asynfusion_ros.errors import DataError
+from asynfusion_ros.motion.blendshapes import mirror_face
+from asynfusion_ros.training.batches import PreparedWindows
+from asynfusion_ros.training.settings import TrainSettings
+
+PLAIN = TrainSettings(
+    batch=8, null_share=0.0, unknown_speaker_share=0.0, mirror_share=0.0, known_share=0.0
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_prepared(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture
+def windows(folder):
+    return PreparedWindows(folder)
+
+
+def test_a_step_has_one_batch_whatever_came_before(windows):
+    statistics = windows.measure()
+    later = windows.sample(7, TrainSettings(batch=8), statistics)
+    windows.sample(3, TrainSettings(batch=8), statistics)
+    again = windows.sample(7, TrainSettings(batch=8), statistics)
+    for name, value in vars(later).items():
+        assert torch.equal(value, getattr(again, name)), name
+    assert not torch.equal(later.face, windows.sample(8, TrainSettings(batch=8), statistics).face)
+
+
+def test_validation_takes_teach_nothing(folder, tmp_path):
+    """Whatever stands in the validation windows, statistics and training batches stay the same."""
+    windows = PreparedWindows(folder)
+    before = windows.measure(), windows.sample(0, PLAIN, windows.measure())
+    for name, array in windows.arrays.items():
+        changed = np.array(array)
+        if name in ("audio", "face", "body"):
+            changed[windows.val] += 100
+        np.save(tmp_path / f"{name}.npy", changed)
+    (tmp_path / "manifest.json").write_text((folder / "manifest.json").read_text())
+    other = PreparedWindows(tmp_path)
+    after = other.measure(), other.sample(0, PLAIN, other.measure())
+    for name in ("face", "body", "audio"):
+        assert getattr(before[0], name).to_dict() == getattr(after[0], name).to_dict()
+        assert torch.equal(getattr(before[1], name), getattr(after[1], name))
+
+
+def test_statistics_count_only_what_was_measured(windows):
+    faces_only = ~windows._has_body[windows.train]
+    assert faces_only.any()
+    rows = windows.train[~faces_only]
+    body = np.asarray(windows.arrays["body"][rows], np.float32).reshape(-1, 24)
+    np.testing.assert_allclose(windows.measure().body.std, body.std(axis=0), rtol=1e-2)
+
+
+def test_a_batch_is_normalised_and_says_what_it_lacks(windows):
+    statistics = windows.measure()
+    batch = windows.sample(0, PLAIN.replace(batch=64, mouth_only_share=0.25), statistics)
+    assert batch.face.shape == (64, 60, 51)
+    assert batch.body.shape == (64, 60, 24)
+    assert int((~batch.has_body).sum()) == 16
+    assert torch.equal(batch.body_mask[:, 0].bool().all(dim=-1), batch.has_body)
+    assert batch.known.sum() == 0
+    assert batch.audio_given.all()
+    assert abs(float(batch.face.mean())) < 0.3
+
+
+def test_known_frames_are_a_prefix_of_the_allowed_lengths(windows):
+    settings = PLAIN.replace(batch=64, known_share=0.5, known_min_frames=20, known_max_frames=54)
+    known = windows.sample(0, settings, windows.measure()).known[..., 0]
+    lengths = known.sum(dim=1)
+    assert (torch.cummin(known, dim=1).values == known).all()
+    assert 10 < int((lengths > 0).sum()) < 54
+    assert int(lengths[lengths > 0].min()) >= 20
+    assert int(lengths.max()) <= 54
+
+
+def test_mirrored_windows_mirror_both_streams(windows):
+    statistics = windows.measure()
+    plain = windows.sample(5, PLAIN, statistics)
+    mirrored = windows.sample(5, PLAIN.replace(mirror_share=1.0), statistics)
+    face = mirror_face(statistics.face.unnormalise(plain.face))
+    body = mirror_body(statistics.body.unnormalise(plain.body))
+    np.testing.assert_allclose(statistics.face.unnormalise(mirrored.face), face, atol=1e-5)
+    np.testing.assert_allclose(statistics.body.unnormalise(mirrored.body), body, atol=1e-5)
+
+
+def test_a_folder_that_was_not_prepared_is_refused(folder, tmp_path):
+    with pytest.raises(DataError, match="run `asynfusion prepare` first"):
+        PreparedWindows(tmp_path)
+    for name, array in PreparedWindows(folder).arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for take in manifest["takes"]:
+        take["split"] = "val"
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="no training windows"):
+        PreparedWindows(tmp_path)

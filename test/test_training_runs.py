@@ -1,0 +1,167 @@
+"""Whole runs in small: learn, stop, resume to the bit, distil, load again."""
+
+import csv
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_helpers import make_prepared, make_recording, write_talk30
+
+from asynfusion_ros.cli import main
+from asynfusion_ros.diffusion import NoiseSchedule
+from asynfusion_ros.errors import DataError
+from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
+from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.training.batches import PreparedWindows
+from asynfusion_ros.training.distill import DistillObjective
+from asynfusion_ros.training.runs import distill_student, train_teacher
+from asynfusion_ros.training.settings import DistillSettings, TrainSettings
+from asynfusion_ros.training.teacher import TeacherObjective
+
+TINY = NetworkSettings(width=16, depth=1, heads=2)
+FEW = {"batch": 4, "warmup_steps": 1, "threads": 1, "save_every": 2, "validate_every": 2}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return make_prepared(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture(scope="module")
+def teacher(prepared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("teacher")
+    train_teacher(prepared, folder, TINY, TrainSettings(steps=4, **FEW))
+    return folder
+
+
+def stopped_at(objective_run, step):
+    """Run until the progress report of `step`, as if the power failed after it was saved."""
+
+    def report(done, _):
+        if done > step:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        objective_run(report)
+
+
+def same_weights(one, other):
+    left, right = load_file(one), load_file(other)
+    return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+
+
+def test_a_resumed_teacher_equals_one_trained_straight(prepared, teacher, tmp_path):
+    settings = TrainSettings(steps=4, **FEW)
+    stopped_at(lambda report: train_teacher(prepared, tmp_path, TINY, settings, report), 2)
+    assert not (tmp_path / "teacher.safetensors").exists()
+    train_teacher(prepared, tmp_path, TINY, settings)
+    assert same_weights(tmp_path / "teacher.safetensors", teacher / "teacher.safetensors")
+    state = "state/state.safetensors"
+    assert same_weights(tmp_path / state, teacher / state)
+
+
+def test_a_resumed_student_equals_one_distilled_straight(prepared, teacher, tmp_path):
+    settings = DistillSettings(steps=4, **FEW)
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    distill_student(prepared, teacher, straight, settings)
+    stopped_at(lambda report: distill_student(prepared, teacher, broken, settings, report), 2)
+    distill_student(prepared, teacher, broken, settings)
+    assert same_weights(straight / "lcm.safetensors", broken / "lcm.safetensors")
+    checkpoint = Checkpoint.load(straight)
+    assert same_weights(straight / "teacher.safetensors", teacher / "teacher.safetensors")
+    assert not same_weights(straight / "lcm.safetensors", straight / "teacher.safetensors")
+    assert checkpoint.description.training["distill"]["steps"] == 4
+    assert checkpoint.description.training["teacher"]["steps"] == 4
+
+
+def test_the_log_has_a_row_for_each_validation(teacher):
+    with (teacher / "state" / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "4"]
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+
+
+def test_another_network_cannot_resume(prepared, teacher):
+    other = NetworkSettings(width=32, depth=1, heads=2)
+    with pytest.raises(DataError, match="does not fit this configuration"):
+        train_teacher(prepared, teacher, other, TrainSettings(steps=6, **FEW))
+
+
+def test_a_batch_can_be_learned(prepared):
+    objective, network = next(objectives(prepared))
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(25):
+        loss = objective.loss(network, 0, torch.Generator().manual_seed(0))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def objectives(prepared):
+    windows = PreparedWindows(prepared)
+    statistics, schedule = windows.measure(), NoiseSchedule.linear()
+    settings = DistillSettings(**FEW)
+    networks = [DualBranchDiT(TINY) for _ in range(3)]
+    student, teacher, target = networks
+    yield TeacherObjective(windows, statistics, schedule, settings), student
+    yield (
+        DistillObjective(windows, statistics, schedule, settings, teacher, target),
+        student,
+    )
+
+
+def test_every_parameter_is_trained(prepared):
+    """A few losses of random weights reach each parameter but those that no batch touches."""
+    for objective, network in objectives(prepared):
+        for p in network.parameters():
+            torch.nn.init.normal_(p, std=0.05)
+        for step, generator in zip(range(3), itertools.repeat(torch.Generator()), strict=False):
+            objective.loss(network, step, generator).backward()
+        untouched = {n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()}
+        assert untouched == set()
+        network.zero_grad()
+
+
+def test_times_are_independent_in_the_share_that_is_asked_for(prepared):
+    objective, _ = next(objectives(prepared))
+    for share in (0.0, 0.5, 1.0):
+        objective.settings = objective.settings.replace(independent_share=share)
+        face, body = objective.draw_times(torch.Generator().manual_seed(0), 4000, 1000)
+        assert float((face != body).float().mean()) == pytest.approx(share, abs=0.03)
+        assert 0 <= int(face.min()) < 5
+        assert 995 <= int(face.max()) < 1000
+
+
+def test_a_missing_body_is_pure_noise_at_the_last_time(prepared):
+    objective, _ = next(objectives(prepared))
+    settings = objective.settings.replace(mouth_only_share=0.5)
+    batch = objective.windows.sample(0, settings, objective.statistics)
+    times = (torch.zeros(4, dtype=torch.long), torch.zeros(4, dtype=torch.long))
+    noised = objective.add_noise(batch, times, torch.Generator().manual_seed(0))
+    missing = ~batch.has_body
+    assert missing.any()
+    assert not missing.all()
+    assert (noised.t_body[missing] == 999).all()
+    assert (noised.t_body[~missing] == 0).all()
+    assert torch.equal(noised.x_body[missing], noised.noise_body[missing])
+    assert not objective.weights(batch)[1][missing].any()
+
+
+def test_the_commands_lead_from_recordings_to_a_model(tmp_path, repo, capsys):
+    takes = [make_recording("a", seconds=4.0), make_recording("b", "val", seconds=2.0)]
+    write_talk30(tmp_path / "data" / "talk30", takes)
+    config = f"--config {repo / 'config' / 'smoke.yaml'}"
+    run = lambda words: main(f"{words} {config}".split())  # noqa: E731
+    assert run(f"prepare --data {tmp_path}/data --out {tmp_path}/windows") == 0
+    windows = f"--prepared {tmp_path}/windows"
+    assert run(f"train {windows} --out {tmp_path}/teacher --set threads=1") == 0
+    distil = f"distill {windows} --teacher {tmp_path}/teacher --out {tmp_path}/model"
+    assert run(f"{distil} --set threads=1") == 0
+    assert Checkpoint.load(tmp_path / "model").description.network.width == 16
+    assert run(f"train {windows} --out {tmp_path}/x --set stepps=1") == 2
+    assert "no such setting" in capsys.readouterr().err
