@@ -48,6 +48,27 @@ def test_everything_is_finite_and_in_range():
     assert np.abs(vertices).max() < 0.3  # a head, in metres
 
 
+def test_triangles_face_outwards():
+    a, b, c = (MESH.vertices[MESH.triangles[:, i]] for i in range(3))
+    normals = np.cross(b - a, c - a)
+    real = np.linalg.norm(normals, axis=1) > 1e-9  # where the lips meet there is no area
+    assert real.mean() > 0.9
+    assert (normals[real, 0] > 0).mean() > 0.97  # a nose has undersides
+
+
+def test_the_head_of_the_urdf_does_not_hide_the_face():
+    from xml.etree import ElementTree as Xml
+
+    from asynfusion_ros.motion.skeleton import Skeleton
+    from asynfusion_ros.motion.urdf import build_urdf
+
+    visual = Xml.fromstring(build_urdf(Skeleton.load())).find("link[@name='head']/visual")
+    centre = np.array([float(v) for v in visual.find("origin").get("xyz").split()])
+    radius = float(visual.find("geometry/sphere").get("radius"))
+    face = MESH.deform(face_with(jawOpen=1.0))
+    assert (np.linalg.norm(face - centre, axis=1) > radius).all()
+
+
 def test_without_weights_the_face_is_neutral():
     assert np.array_equal(MESH.deform(np.zeros(51)), MESH.vertices)
     assert lip_gap(np.zeros(51)) == 0.0

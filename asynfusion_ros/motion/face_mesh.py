@@ -19,6 +19,8 @@ _ROWS, _COLUMNS = 22, 19
 _RADII_M = np.array([0.10, 0.078, 0.115])  # forward, left, up
 _CENTRE_M = np.array([0.02, 0.0, 0.11])  # in the head's frame
 _MOUTH_V = -0.42  # height of the mouth slit, -1 chin to 1 brow
+_CAVITY_M = np.array([(0.076, y, z) for z in (0.07, 0.032) for y in (0.041, -0.041)])
+_CAVITY_COLOUR = np.array([0.22, 0.09, 0.10])
 
 # (names' ending for left/right, landmark (u to the left, v up), reach, push in metres (x, y, z)).
 _SHAPES: tuple[tuple[str, tuple[float, float], float, tuple[float, float, float]], ...] = (
@@ -90,12 +92,20 @@ def build_face_mesh() -> FaceMesh:
         -shapes[FACE_NAMES.index("jawOpen")] * (np.exp(-(((v - _MOUTH_V) / 0.15) ** 2))[:, None])
     )
     triangles = _triangles(len(upper), len(heights))
-    return FaceMesh(vertices, triangles, shapes, _colours(u, v, triangles))
+    colours = _colours(u, v, triangles)
+    first = len(vertices)  # behind the lips it is dark
+    cavity = np.array([(first, first + 1, first + 2), (first + 1, first + 3, first + 2)])
+    return FaceMesh(
+        np.vstack([vertices, _CAVITY_M]),
+        np.vstack([triangles, cavity]),
+        np.concatenate([shapes, np.zeros((len(FACE_NAMES), len(_CAVITY_M), 3))], axis=1),
+        np.vstack([colours, np.tile(_CAVITY_COLOUR, (len(cavity), 1))]),
+    )
 
 
 def _mask(u: Array, v: Array) -> Array:
     """Return points of an ellipsoid's front, with a nose and eye sockets."""
-    across, along = 1.25 * u * np.sqrt(np.clip(1.0 - 0.45 * v**2, 0.0, 1.0)), 1.15 * v
+    across, along = 1.25 * u * np.sqrt(1.0 - 0.62 * v**2), 1.15 * v * (1.0 - 0.12 * u**2)
     points = np.stack([np.cos(across) * np.cos(along), np.sin(across), np.sin(along)], axis=-1)
     points = np.asarray(_CENTRE_M + _RADII_M * points)
     nose = np.exp(-((u / 0.13) ** 2) - ((v + 0.08) / 0.22) ** 2)
@@ -114,7 +124,7 @@ def _push(
 ) -> Array:
     distance = ((u - place[0]) ** 2 + (v - place[1]) ** 2) / reach**2
     if push[2] < -0.02:  # the jaw moves as a whole, hinged at the sides
-        distance = np.where(under, np.clip(u**2 - 0.15, 0.0, None), np.inf)
+        distance = np.where(under, (u / 0.55) ** 2, np.inf)
     return np.asarray(np.exp(-distance)[:, None] * np.array(push))
 
 
@@ -127,7 +137,7 @@ def _triangles(upper_rows: int, rows: int) -> npt.NDArray[np.int64]:
                 continue  # the slit between the lips
             a = row * _COLUMNS + column
             b, c, d = a + 1, a + _COLUMNS, a + _COLUMNS + 1
-            faces += [(a, c, b), (b, c, d)]
+            faces += [(a, b, c), (b, d, c)]
     return np.array(faces, np.int64)
 
 

@@ -92,7 +92,7 @@ def _add_shape(link: Xml.Element, skeleton: Skeleton, name: str) -> None:
         _add_visual(link, "box", "cloth", [0.0, 0.0, 0.14], size="0.2 0.34 0.32")
         _add_visual(link, "cylinder", "skin", [0.0, 0.0, 0.33], radius="0.05", length="0.1")
     elif part == "head":
-        _add_visual(link, "sphere", "skin", [0.02, 0.0, 0.11], radius="0.105")
+        _add_visual(link, "sphere", "skin", [0.0, 0.0, 0.125], radius="0.09")
     elif part == "hand":
         _add_visual(link, "box", "skin", [0.0, 0.045 * side, 0.0], size="0.08 0.09 0.025")
     else:
