@@ -19,6 +19,7 @@ import numpy.typing as npt
 from body import Body, load_body
 from glb import INDEX_BUFFER, GlbWriter
 from pose import TPose, make_t_pose
+from scipy.spatial import cKDTree
 from surface import (
     Piece,
     clip,
@@ -42,12 +43,16 @@ SHAPE = {
 }
 WAIST_DROP_M = 0.34
 NECKLINE_M = 0.072
+CLOTH_M = 0.003  # distance of the collar from the skin
+TEETH_NARROW, TEETH_BACK_M, LOWER_TEETH_DOWN_M = 0.84, 0.003, 0.006
+TEETH_SHOWN_M = 0.006
+TONGUE_DOWN_M, TONGUE_BACK_M = 0.013, 0.009
 MATERIALS: dict[str, dict[str, Any]] = {
     "skin": {"roughness": 0.52, "colour": [1, 1, 1]},
-    "teeth": {"roughness": 0.25, "colour": [0.72, 0.68, 0.60]},
-    "tongue": {"roughness": 0.4, "colour": [0.28, 0.06, 0.06]},
+    "teeth": {"roughness": 0.4, "colour": [0.72, 0.68, 0.60]},
+    "tongue": {"roughness": 0.8, "colour": [0.28, 0.06, 0.06]},
     "eye": {"roughness": 0.12, "colour": [1, 1, 1]},
-    "hair": {"roughness": 0.6, "colour": [1, 1, 1]},
+    "hair": {"roughness": 0.78, "colour": [1, 1, 1]},
     "top": {"roughness": 0.9, "colour": [1, 1, 1]},
 }
 
@@ -69,16 +74,30 @@ def make_pieces(body: Body, pose: TPose) -> list[Piece]:
         if piece.rows is not None and piece.material in ("skin", "teeth", "tongue"):
             for name, offsets in body.morphs.items():
                 piece.morphs[name] = pose.move(body, offsets, offsets=True)[piece.rows]
+        if piece.material == "teeth":  # an open mouth shows more of both rows than the body's does
+            upper = np.isin(piece.rows, _rows(body, "helper-upper-teeth"))
+            piece.morphs["jawOpen"][:, 1] += np.where(upper, -TEETH_SHOWN_M, TEETH_SHOWN_M)
     return pieces
 
 
+def _rows(body: Body, group: str) -> list[int]:
+    return sorted({vertex for face in body.groups[group] for vertex, _ in face})
+
+
 def _inside_the_mouth(body: Body, vertices: Array) -> list[Piece]:
+    """Return teeth and tongue, set back from the lips and darker with depth."""
     everywhere = np.ones(len(vertices), bool)
-    teeth = ["helper-upper-teeth", "helper-lower-teeth"]
-    return [
-        cut(body, vertices, "teeth", teeth, everywhere, "teeth"),
-        cut(body, vertices, "tongue", ["helper-tongue"], everywhere, "tongue"),
-    ]
+    upper, lower = ("helper-upper-teeth", "helper-lower-teeth")
+    teeth = cut(body, vertices, "teeth", [upper, lower], everywhere, "teeth")
+    teeth.vertices = teeth.vertices * [TEETH_NARROW, 1.0, 1.0] - [0.0, 0.0, TEETH_BACK_M]
+    teeth.vertices[np.isin(teeth.rows, _rows(body, lower)), 1] -= LOWER_TEETH_DOWN_M
+    tongue = cut(body, vertices, "tongue", ["helper-tongue"], everywhere, "tongue")
+    tongue.vertices = tongue.vertices - [0.0, TONGUE_DOWN_M, TONGUE_BACK_M]
+    front = teeth.vertices[:, 2].max()
+    for piece, depth in ((teeth, 0.032), (tongue, 0.07)):
+        light = np.clip(1.0 - (front - piece.vertices[:, 2]) / depth, 0.12, 1.0)
+        piece.colours = np.tile(light[:, None], 3)
+    return [teeth, tongue]
 
 
 def _eyes(body: Body, vertices: Array, pose: TPose) -> list[Piece]:
@@ -104,9 +123,21 @@ def _top(body: Body, vertices: Array, pose: TPose) -> Piece:
     collar = np.hypot(away[:, 0], 0.9 * away[:, 2]) + 0.25 * np.minimum(away[:, 1], 0.0)
     clip(top, np.where(away[:, 1] > -0.16, collar - NECKLINE_M, 1.0))
     clip(top, abs(pose.places["l_hand"][0]) - 0.012 - np.abs(top.vertices[:, 0]))
+    _lay_collar(top, cut_sheet(body, vertices, "skin", "body", keep, sorted(body.weights)), neck)
     place = np.stack([top.vertices[:, 0] + top.vertices[:, 2], -top.vertices[:, 1]], axis=1)
     top.uvs = 14.0 * place
     return top
+
+
+def _lay_collar(top: Piece, skin: Piece, neck: Array) -> None:
+    """Bring the top close to the skin around the neck; the body's tights stand off there."""
+    from_neck = np.linalg.norm(top.vertices - neck - [0.0, -0.05, 0.0], axis=1)
+    share = np.clip((0.19 - from_neck) / 0.07, 0.0, 1.0)
+    nearest = cKDTree(skin.vertices).query(top.vertices)[1]
+    normals = vertex_normals(skin.vertices, skin.triangles, None)[nearest]
+    height = np.sum((top.vertices - skin.vertices[nearest]) * normals, axis=1)
+    excess = share * np.maximum(height - CLOTH_M, 0.0)
+    top.vertices = top.vertices - excess[:, None] * normals
 
 
 def _hair(body: Body, vertices: Array, pose: TPose) -> Piece:
@@ -121,23 +152,27 @@ def _hair(body: Body, vertices: Array, pose: TPose) -> Piece:
     subdivide(hair)
     away = hair.vertices - centre
     height, turn = _above_hairline(away), np.arctan2(away[:, 0], away[:, 2])
-    parting = 0.004 * np.exp(-(((away[:, 0] - 0.018) / 0.006) ** 2))
+    away_from_parting = away[:, 0] - 0.022
+    parting = 0.006 * np.exp(-((away_from_parting / 0.005) ** 2)) * (away[:, 2] > -0.02)
     strands = 0.0012 * np.sin(70.0 * turn + 40.0 * height) + 0.0008 * np.sin(151.0 * turn)
-    grown = np.clip(height / 0.03, 0.0, 1.0) ** 0.5
-    swell(hair, 0.0008 + grown * (0.014 + strands - parting))
+    grown = np.clip(height / 0.055, 0.0, 1.0)
+    grown = grown * (2.0 - grown)  # rises from nothing at the hairline
+    swell(hair, 0.0006 + grown * (0.018 + strands - parting))
     shade = 0.75 + 0.35 * np.sin(63.0 * turn + 25.0 * height) * np.sin(29.0 * turn)
-    hair.colours = np.clip(shade[:, None] * np.array([0.050, 0.026, 0.016]), 0.0, 1.0)
+    shade *= 0.7 + 0.3 * np.clip(height / 0.02, 0.0, 1.0)
+    hair.colours = np.clip(shade[:, None] * np.array([0.060, 0.031, 0.018]), 0.0, 1.0)
     return hair
 
 
 def _above_hairline(away: Array) -> Array:
     """Return how far points (N, 3) about the head's middle lie inside the hairline [m]."""
-    around = np.degrees(np.arctan2(np.abs(away[:, 0]), away[:, 2]))
+    turn = np.arctan2(away[:, 0], away[:, 2])
     line = np.interp(
-        around,
-        [0, 20, 40, 55, 66, 76, 88, 100, 112, 128, 150, 180],
-        [0.060, 0.059, 0.050, 0.030, 0.008, 0.000, 0.022, 0.020, 0.000, -0.040, -0.068, -0.074],
+        np.degrees(np.abs(turn)),
+        [0, 20, 38, 52, 64, 76, 88, 100, 112, 128, 150, 180],
+        [0.066, 0.068, 0.061, 0.038, 0.010, -0.006, 0.018, 0.020, 0.000, -0.044, -0.074, -0.080],
     )
+    line = line + 0.0015 * np.sin(53.0 * turn) + 0.001 * np.sin(117.0 * turn + 1.0)
     return np.asarray(away[:, 1] - line)
 
 

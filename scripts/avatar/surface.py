@@ -19,7 +19,7 @@ SKIN = np.array([216.0, 164.0, 138.0])
 LIPS = np.array([178.0, 92.0, 90.0])
 BLUSH = np.array([205.0, 130.0, 112.0])
 BROW = np.array([66.0, 44.0, 34.0])
-CAVITY = np.array([86.0, 26.0, 28.0])
+CAVITY = np.array([48.0, 14.0, 16.0])
 NAIL = np.array([228.0, 176.0, 160.0])
 
 
@@ -238,6 +238,6 @@ def paint_cloth() -> Image.Image:
     pen = ImageDraw.Draw(picture)
     for y in range(0, 64, 8):
         for x in range(0, 64, 8):
-            pen.line((x, y, x + 4, y + 6), fill=(62, 97, 127), width=2)
-            pen.line((x + 8, y, x + 4, y + 6), fill=(45, 74, 100), width=2)
+            pen.line((x, y, x + 4, y + 6), fill=(56, 89, 118), width=2)
+            pen.line((x + 8, y, x + 4, y + 6), fill=(49, 80, 107), width=2)
     return picture.filter(ImageFilter.GaussianBlur(0.7))
