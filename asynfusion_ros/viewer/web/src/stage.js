@@ -37,7 +37,7 @@ export class Stage {
     this.scene.environmentIntensity = 0.45;
     this.light("#fff1e0", 2.2, [1.2, 2.4, 2.2]); // key
     this.light("#cfe0ff", 0.7, [-2.2, 1.4, 1.6]); // fill
-    this.light("#ffffff", 1.8, [-0.8, 2.2, -2.2]); // rim
+    this.light("#ffffff", 0.7, [-0.8, 2.2, -2.2]); // rim
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.enablePan = false;
     this.controls.minDistance = 0.4;
