@@ -1,0 +1,52 @@
+"""The viewer node hands over what the topics say, pose by pose."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed")
+pytest.importorskip("asynfusion_ros.msg", reason="the messages are not built")
+pytestmark = pytest.mark.ros
+
+from ros_helpers import Talker, ros_graph, stub_engine, wait_for  # noqa: E402
+from streaming_stubs import speech_like  # noqa: E402
+
+from asynfusion_ros.errors import ConfigError  # noqa: E402
+from asynfusion_ros.nodes.avatar_node import AvatarNode  # noqa: E402
+from asynfusion_ros.nodes.viewer_node import ViewerNode  # noqa: E402
+
+
+class Recorder:
+    """Stands in for the server's three ways in."""
+
+    def __init__(self, server):
+        self.motion, self.audio, self.status = [], [], []
+        server.push_motion = lambda *values: self.motion.append(values)
+        server.push_audio = lambda *values: self.audio.append(values)
+        server.push_status = self.status.append
+
+
+def test_motion_audio_and_diagnostics_are_handed_over():
+    with ros_graph() as graph:
+        viewer = graph.add(ViewerNode, parameters={"port": 0})
+        seen = Recorder(viewer.server)
+        avatar = graph.add(AvatarNode, make_engine=stub_engine)
+        wait_for(lambda: avatar.state == "active")
+        with Talker(graph.node(), speech_like(1.0)):
+            wait_for(lambda: seen.motion and seen.audio and seen.status)
+        stamp_s, joints, positions, face, weights = seen.motion[-1]
+        assert abs(time.time() - stamp_s) < 10
+        assert len(joints) == len(positions) == 54
+        assert len(face) == len(weights) == 52
+        _, samples, rate_hz = seen.audio[0]
+        assert (samples.dtype, len(samples), rate_hz) == (np.int16, 640, 16000)
+        assert seen.status[-1]["lifecycle"] in ("active", "inactive", "unconfigured")
+
+
+def test_a_port_that_is_taken_is_told_with_the_remedy():
+    with ros_graph() as graph:
+        first = graph.add(ViewerNode, parameters={"port": 0})
+        port = int(first.server.address.rpartition(":")[2])
+        with pytest.raises(ConfigError, match="choose another port"):
+            graph.add(ViewerNode, parameters={"port": port})
