@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent.resolve()
@@ -22,6 +22,14 @@ def has_rosidl() -> bool:
     """Tell whether an environment with rosidl's generators is sourced."""
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     return any((Path(p) / "share" / "rosidl_default_generators").is_dir() for p in prefixes if p)
+
+
+class MessageDistribution(Distribution):
+    """A wheel with messages holds compiled code: it is for this Python and machine alone."""
+
+    def has_ext_modules(self) -> bool:
+        """Tell whether the wheel must be tagged so."""
+        return has_rosidl()
 
 
 class BuildWithMessages(build_py):
@@ -72,4 +80,8 @@ def shared_files() -> list[tuple[str, list[str]]]:
     return sorted(folders.items())
 
 
-setup(data_files=shared_files(), cmdclass={"build_py": BuildWithMessages})
+setup(
+    data_files=shared_files(),
+    distclass=MessageDistribution,
+    cmdclass={"build_py": BuildWithMessages},
+)

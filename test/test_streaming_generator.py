@@ -7,12 +7,13 @@ import pytest
 import torch
 from streaming_stubs import IDLE_BODY, IDLE_FACE, RATE_HZ, settle, speech_like, to_joints
 
-from asynfusion_ros.errors import AudioError, ConfigError
+from asynfusion_ros.audio.features import FeatureSettings
+from asynfusion_ros.errors import AudioError, CheckpointError, ConfigError
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
 from asynfusion_ros.streaming.clock import FakeClock
 from asynfusion_ros.streaming.engine import AvatarEngine
-from asynfusion_ros.streaming.generator import MotionGenerator, open_sampler
+from asynfusion_ros.streaming.generator import MotionGenerator, open_extractor, open_sampler
 from asynfusion_ros.streaming.governor import Steps
 from asynfusion_ros.streaming.settings import EngineSettings
 
@@ -167,3 +168,13 @@ def test_what_does_not_fit_is_refused(generator):
         MotionGenerator(
             untrained_checkpoint(NETWORK), extractor, generator._sampler, generator.settings
         )
+
+
+def test_a_model_of_other_features_is_refused():
+    about = untrained_checkpoint(NETWORK).description
+    ours = FeatureSettings()
+    trained = replace(about, features=ours.to_dict(), features_sha256=ours.identity)
+    assert open_extractor(trained).samples_needed == ours.samples_needed
+    with pytest.raises(CheckpointError, match="train it again"):
+        open_extractor(replace(trained, features_sha256="0" * 64))
+    assert FeatureSettings(look_ahead_s=0.2).identity != ours.identity

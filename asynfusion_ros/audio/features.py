@@ -6,6 +6,8 @@ at k / fps seconds after the first sample, and every feature is sampled at that 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.audio.mel import HOP_SAMPLES, MEL_BANDS, SAMPLE_RATE_HZ, log_mel
-from asynfusion_ros.audio.models import open_session
+from asynfusion_ros.audio.models import open_session, read_manifest
 from asynfusion_ros.errors import AudioError, ConfigError
 from asynfusion_ros.settings import Settings, setting
 
 FloatArray = npt.NDArray[np.float32]
 
+WHISPER_MODEL, PITCH_MODEL = "whisper_tiny_en.onnx", "swift_f0.onnx"
 WHISPER_HZ = 50.0
 MEL_HZ = SAMPLE_RATE_HZ / HOP_SAMPLES
 PITCH_HZ = SAMPLE_RATE_HZ / 256
@@ -54,6 +57,14 @@ class FeatureSettings(Settings):
         """Samples of one window and its look-ahead, at 16 kHz."""
         return round((self.window_frames / self.fps_hz + self.look_ahead_s) * SAMPLE_RATE_HZ)
 
+    @property
+    def identity(self) -> str:
+        """SHA-256 of these settings and of the speech models: other features, other identity."""
+        manifest = read_manifest()
+        models = {name: manifest[name]["sha256"] for name in (WHISPER_MODEL, PITCH_MODEL)}
+        text = json.dumps({"settings": self.to_dict(), "models": models}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
 
 def sample_at(values: FloatArray, rate_hz: float, times_s: npt.NDArray[np.float64]) -> FloatArray:
     """Return values (N, C), whose row i lies at i / rate_hz, at `times_s` (T,) by linear rule."""
@@ -86,8 +97,8 @@ class SpeechFeatureExtractor:
     ) -> None:
         """Open the speech models on `threads` CPU threads, or CUDA where allowed and present."""
         self.settings = settings or FeatureSettings()
-        self._whisper = open_session("whisper_tiny_en.onnx", threads, allow_gpu)
-        self._pitch = open_session("swift_f0.onnx", threads)
+        self._whisper = open_session(WHISPER_MODEL, threads, allow_gpu)
+        self._pitch = open_session(PITCH_MODEL, threads)
         self._check_length()
         self._times_s = np.arange(self.settings.window_frames) / self.settings.fps_hz
 

@@ -15,6 +15,16 @@ from asynfusion_ros.resources import find_resource
 SPEECH_MODELS = "models/speech"
 
 
+def read_manifest() -> dict[str, dict[str, str]]:
+    """Return what is recorded of each speech model: sha256, licence, origin; CheckpointError."""
+    path = find_resource(SPEECH_MODELS) / "manifest.json"
+    try:
+        manifest: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); reinstall the package") from error
+    return manifest
+
+
 @cache
 def verify_model(name: str) -> Path:
     """Return the path of a speech model whose SHA-256 equals the manifest's.
@@ -23,10 +33,9 @@ def verify_model(name: str) -> Path:
     """
     folder = find_resource(SPEECH_MODELS)
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        expected = manifest[name]["sha256"]
+        expected = read_manifest()[name]["sha256"]
         actual = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError) as error:
         raise CheckpointError(
             f"speech model {name!r} cannot be read from {folder} ({error}); reinstall the package"
         ) from error

@@ -117,12 +117,6 @@ class Checkpoint:
         return torch.device("cpu") if network is None else next(network.parameters()).device
 
 
-def settings_sha256(values: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of plain values, whatever their order in the mapping."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def untrained_checkpoint(
     settings: NetworkSettings | None = None, seed: int = 0, prediction: str = "sample"
 ) -> Checkpoint:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from asynfusion_ros.audio.features import FeatureSettings, SpeechFeatureExtractor
-from asynfusion_ros.errors import AudioError, ConfigError
+from asynfusion_ros.errors import AudioError, CheckpointError, ConfigError
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
@@ -225,8 +225,18 @@ def open_sampler(checkpoint: Checkpoint, settings: SamplerSettings) -> Sampler:
 
 
 def open_extractor(description: ModelDescription) -> SpeechFeatureExtractor:
-    """Return the speech features that a model was trained with."""
-    return SpeechFeatureExtractor(FeatureSettings.from_dict(description.features))
+    """Return the features that a model was trained with; raise CheckpointError if it knew others.
+
+    A model without a record of its features (random weights, for tests) takes today's.
+    """
+    settings = FeatureSettings.from_dict(description.features)
+    if description.features_sha256 not in ("", settings.identity):
+        raise CheckpointError(
+            "this model was trained on other speech features than this version computes "
+            f"(identity {description.features_sha256[:12]}, ours {settings.identity[:12]}): "
+            "train it again, or install the version that it was trained with"
+        )
+    return SpeechFeatureExtractor(settings)
 
 
 def _to_numpy(motion: torch.Tensor) -> Array:

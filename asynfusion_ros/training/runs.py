@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from asynfusion_ros.audio.models import SPEECH_MODELS
+from asynfusion_ros.audio.features import FeatureSettings
 from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.motion.blendshapes import mouth_opening
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
-from asynfusion_ros.resources import find_resource
-from asynfusion_ros.sampling.checkpoint import Checkpoint, settings_sha256
+from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.training.batches import PreparedWindows, Statistics
 from asynfusion_ros.training.distill import DistillObjective
@@ -88,12 +85,6 @@ def distill_student(
     return checkpoint
 
 
-def feature_identity(features: Mapping[str, Any]) -> str:
-    """Return the hash of the feature settings and of the speech models they rely on."""
-    manifest = (find_resource(SPEECH_MODELS) / "manifest.json").read_text(encoding="utf-8")
-    return settings_sha256({"features": dict(features), "models": manifest})
-
-
 def _describe(
     windows: PreparedWindows,
     statistics: Statistics,
@@ -119,7 +110,7 @@ def _describe(
         fps_hz=float(features["fps_hz"]),
         look_ahead_s=float(features["look_ahead_s"]),
         features=features,
-        features_sha256=feature_identity(features),
+        features_sha256=FeatureSettings.from_dict(features).identity,
         training={
             "teacher": settings.to_dict(),
             "prepare": windows.manifest["settings"],
