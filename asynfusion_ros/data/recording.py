@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -27,7 +29,14 @@ LONGEST_GAP_S = 0.5
 
 @dataclass(frozen=True)
 class Recording:
-    """A take: its motion, its sound (N,) in [-1, 1] at 16 kHz, and where it comes from."""
+    """A take: its motion, its sound (N,) in [-1, 1] at 16 kHz, and where it comes from.
+
+    `speaker` is who talks (the source where nobody says). `emotion` names the mood of the whole
+    take, `frame_emotion` (T,) that of each frame, `semantic` (T,) in 0..1 how much each frame's
+    gesture means; None where nobody labelled them. `extras` are other arrays that travel with the
+    take, such as phoneme times. A take that is `evaluation_only` can have no other split than
+    "test". Raises DataError where split, labels or that rule are broken.
+    """
 
     name: str
     source: str
@@ -35,6 +44,30 @@ class Recording:
     split: str
     clip: MotionClip
     samples: Array
+    speaker: str = ""
+    emotion: str | None = None
+    frame_emotion: npt.NDArray[np.str_] | None = None
+    semantic: Array | None = None
+    extras: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    evaluation_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Fill in the speaker; check split and lengths."""
+        object.__setattr__(self, "speaker", self.speaker or self.source)
+        if self.split not in SPLITS:
+            raise DataError(f"{self.name}: split {self.split!r}; choose one of {list(SPLITS)}")
+        if self.evaluation_only and self.split != "test":
+            raise DataError(
+                f"{self.name} is for evaluation only and cannot be in split {self.split!r}; "
+                "only 'test' is allowed"
+            )
+        labels = {"frame_emotion": self.frame_emotion, "semantic": self.semantic}
+        for label, values in labels.items():
+            if values is not None and values.shape != (len(self.clip),):
+                raise DataError(
+                    f"{self.name}: {label} has shape {values.shape}; the clip has {len(self.clip)} "
+                    "frames, and each needs one value"
+                )
 
 
 @dataclass(frozen=True)
@@ -57,6 +90,18 @@ def read_sound(path: Path) -> Array:
     if not np.isfinite(mono).all():
         raise DataError(f"{path} holds NaN or infinite samples")
     return mono
+
+
+def load_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return all arrays of an npz as they are; raise DataError if it cannot be read.
+
+    Objects are never unpickled: a file that needs that is refused.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is no npz of plain arrays: {error}") from error
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, Array]:

@@ -1,0 +1,243 @@
+"""The project's own folder of recordings: manifest.jsonl, and per take ID.flac and ID.npz.
+
+A line of the manifest describes one take; docs/data.md has the layout. `ProjectWriter` makes such
+folders take by take, `read_project` reads them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
+from asynfusion_ros.data.recording import (
+    SPLITS,
+    Array,
+    Fault,
+    Recording,
+    check_face,
+    check_lengths,
+    load_npz,
+    read_sound,
+)
+from asynfusion_ros.data.resample import FPS_HZ, frame_times, resample_clip, sample_weights
+from asynfusion_ros.errors import DataError
+from asynfusion_ros.motion.clip import MotionClip
+
+MANIFEST = "manifest.jsonl"
+BODY_DIM = 24
+_OWN = ("face", "body", "face_mask", "body_mask", "semantic", "frame_emotion")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
+_RATES_HZ = (5.0, 240.0)
+
+
+class ProjectWriter:
+    """Adds takes to a project folder; a folder that was interrupted is continued.
+
+    >>> writer = ProjectWriter(folder)
+    >>> for recording in recordings:
+    ...     if recording.name not in writer:
+    ...         writer.add(recording)
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Create the folder, or continue it; a torn last line of its manifest is dropped."""
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._manifest = self.folder / MANIFEST
+        text = self._manifest.read_text(encoding="utf-8") if self._manifest.is_file() else ""
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            self._manifest.write_text(whole, encoding="utf-8")
+        self._names = {read_row(line)["id"] for line in whole.splitlines() if line.strip()}
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a take of this name is complete."""
+        return name in self._names
+
+    def __len__(self) -> int:
+        """Return the number of complete takes."""
+        return len(self._names)
+
+    def add(self, recording: Recording) -> None:
+        """Write one take, whole or not at all: its line in the manifest comes last.
+
+        Raises DataError where the name is taken or unfit for a file, or the take is not valid.
+        """
+        name = recording.name
+        if not _NAME.fullmatch(name):
+            raise DataError(f"{name!r} cannot name a file; use letters, digits and _ . @ + -")
+        if name in self._names:
+            raise DataError(f"{self.folder} already holds a take {name!r}; give another name")
+        arrays = _arrays_of(recording)
+        sound, motion = (self.folder / f"{name}{end}" for end in (".flac", ".npz"))
+        check_face(motion, recording.clip.face)
+        check_lengths(motion, len(recording.clip), recording.clip.fps_hz, recording.samples)
+        samples = np.clip(recording.samples, -1.0, 1.0)
+        fresh = self.folder / f".{name}.part"
+        soundfile.write(fresh, samples, SAMPLE_RATE_HZ, subtype="PCM_16", format="FLAC")
+        fresh.replace(sound)
+        with fresh.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        fresh.replace(motion)
+        with self._manifest.open("a", encoding="utf-8") as manifest:
+            manifest.write(json.dumps(_row_of(recording), ensure_ascii=False) + "\n")
+            manifest.flush()
+            os.fsync(manifest.fileno())
+        self._names.add(name)
+
+
+def read_project(folder: Path) -> tuple[list[Recording], list[Fault]]:
+    """Return all takes of a project folder at 30 Hz, and the faults of those left out.
+
+    Raises DataError where the folder has no manifest.
+    """
+    folder = Path(folder)
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise DataError(f"{manifest} does not exist; give a folder in the project's format")
+    recordings: list[Recording] = []
+    faults: list[Fault] = []
+    lines = manifest.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        name = f"{MANIFEST}:{number}"
+        try:
+            if not line.strip():
+                continue
+            row = read_row(line)
+            name = row["id"]
+            if any(r.name == name for r in recordings):
+                raise DataError(f"{name} stands twice in {manifest}; remove one line")
+            recordings.append(_read_take(folder, row))
+        except DataError as error:
+            faults.append(Fault(name, str(error)))
+    return recordings, faults
+
+
+def read_row(line: str) -> dict[str, Any]:
+    """Return one line of a manifest; raise DataError unless it describes a take."""
+    try:
+        row = dict(json.loads(line))
+        texts = [row[key] for key in ("id", "source", "licence", "split")]
+        texts += [row.get("speaker") or "", row.get("emotion") or ""]
+        valid = all(isinstance(text, str) for text in texts)
+        fps_hz = float(row["fps_hz"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{line[:200]!r} describes no take: {error!r}") from error
+    if not (valid and _NAME.fullmatch(row["id"]) and row["split"] in SPLITS):
+        raise DataError(
+            f"{line[:200]!r}: id (a file name), source, licence, speaker and emotion must be texts "
+            f"and split one of {list(SPLITS)}"
+        )
+    if not _RATES_HZ[0] <= fps_hz <= _RATES_HZ[1]:
+        raise DataError(f"{row['id']}: fps_hz is {fps_hz}; it must lie in {list(_RATES_HZ)}")
+    return row
+
+
+def _row_of(recording: Recording) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": recording.name,
+        "source": recording.source,
+        "speaker": recording.speaker,
+        "licence": recording.licence,
+        "split": recording.split,
+        "fps_hz": recording.clip.fps_hz,
+        "frames": len(recording.clip),
+        "seconds": round(recording.clip.duration_s, 3),
+    }
+    if recording.emotion is not None:
+        row["emotion"] = recording.emotion
+    if recording.evaluation_only:
+        row["evaluation_only"] = True
+    return row
+
+
+def _arrays_of(recording: Recording) -> dict[str, Any]:
+    """Return what the npz holds; masks that never change lose their first dimension."""
+    clip = recording.clip
+    reserved = sorted(set(recording.extras) & {*_OWN, "file", "allow_pickle"})
+    if reserved:
+        raise DataError(f"{recording.name}: extras {reserved} have names that the format uses")
+    arrays: dict[str, Any] = {"face": clip.face, "body": clip.body}
+    for name, mask in (("face_mask", clip.face_mask), ("body_mask", clip.body_mask)):
+        if mask is not None:
+            arrays[name] = mask[0] if (mask == mask[0]).all() else mask
+    if recording.semantic is not None:
+        arrays["semantic"] = recording.semantic
+    if recording.frame_emotion is not None:
+        arrays["frame_emotion"] = recording.frame_emotion
+    arrays |= {name: np.asarray(values) for name, values in recording.extras.items()}
+    for name, values in arrays.items():
+        if values.dtype.hasobject:
+            raise DataError(f"{recording.name}: {name} holds Python objects; give plain arrays")
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise DataError(f"{recording.name}: {name} holds NaN or infinite values")
+    return arrays
+
+
+def _read_take(folder: Path, row: Mapping[str, Any]) -> Recording:
+    path = folder / f"{row['id']}.npz"
+    arrays = load_npz(path)
+    face, body = _frames(path, arrays, "face"), _frames(path, arrays, "body")
+    check_face(path, face)
+    if body.shape != (len(face), BODY_DIM):
+        raise DataError(f"{path}: body has shape {body.shape}; expected ({len(face)}, {BODY_DIM})")
+    if face.min() < -0.01 or face.max() > 1.01:
+        raise DataError(
+            f"{path}: face lies in {face.min():.2f}..{face.max():.2f}; scale it to 0..1"
+        )
+    fps_hz = float(row["fps_hz"])
+    masks = [_mask(path, arrays, name, face if "face" in name else body) for name in _OWN[2:4]]
+    clip = resample_clip(MotionClip(fps_hz, np.clip(face, 0.0, 1.0), body, *masks))
+    samples = read_sound(folder / f"{row['id']}.flac")
+    check_lengths(path, len(clip), FPS_HZ, samples)
+    position = frame_times(len(face), fps_hz, FPS_HZ)
+    semantic, moods = arrays.get("semantic"), arrays.get("frame_emotion")
+    for label in (semantic, moods):
+        if label is not None and label.shape != (len(face),):
+            raise DataError(f"{path}: a label has shape {label.shape}; expected ({len(face)},)")
+    return Recording(
+        row["id"],
+        row["source"],
+        row["licence"],
+        row["split"],
+        clip,
+        samples,
+        speaker=row.get("speaker") or "",
+        emotion=row.get("emotion"),
+        frame_emotion=None if moods is None else moods[np.round(position).astype(int)].astype(str),
+        semantic=None if semantic is None else sample_weights(semantic, position),
+        extras={name: values for name, values in arrays.items() if name not in _OWN},
+        evaluation_only=bool(row.get("evaluation_only", False)),
+    )
+
+
+def _frames(path: Path, arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Array:
+    if name not in arrays or arrays[name].dtype.kind not in "fiu":
+        raise DataError(f"{path} needs the numbers {name!r}; it holds {sorted(arrays)}")
+    values = np.asarray(arrays[name], np.float32)
+    if not np.isfinite(values).all():
+        raise DataError(f"{path}: {name} holds NaN or infinite values")
+    return values
+
+
+def _mask(
+    path: Path, arrays: Mapping[str, npt.NDArray[Any]], name: str, values: Array
+) -> Array | None:
+    if name not in arrays:
+        return None
+    mask = _frames(path, arrays, name)
+    if mask.shape not in (values.shape, values.shape[1:]) or not np.isin(mask, (0, 1)).all():
+        raise DataError(
+            f"{path}: {name} has shape {mask.shape}; it needs {values.shape[1:]} or "
+            f"{values.shape}, of zeros and ones"
+        )
+    return np.array(np.broadcast_to(mask, values.shape))
