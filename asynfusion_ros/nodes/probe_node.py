@@ -61,7 +61,12 @@ class ProbeNode(Node):  # type: ignore[misc]  # rclpy is untyped
     def close(self) -> None:
         """Report what was measured, also when stopped early."""
         if self._begin_s is None:
-            self.get_logger().error("nothing was measured: no motion came; is the avatar active?")
+            lacking = (
+                "motion came, but no audio; read what the audio source says"
+                if self._moving
+                else "no motion came; is the avatar active?"
+            )
+            self.get_logger().error(f"nothing was measured: {lacking}")
             self.exit_status = self.exit_status or 3
             return
         report = summarise(self.recording)
