@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,20 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 import soundfile
+import soxr
 from scipy.signal import butter, sosfiltfilt
 
 from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
-from asynfusion_ros.errors import DataError
+from asynfusion_ros.errors import DataError, MotionFileError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 
 Array = npt.NDArray[np.float32]
 
 SPLITS = ("train", "val", "test")
+
+RESEARCH_ONLY = "non-commercial research"
+"""The licence of takes that train a model only where `research_data` is asked for."""
 
 LONGEST_GAP_S = 0.5
 """Sound and motion of one take may end this far apart; more means that one of them is cut off."""
@@ -78,18 +82,53 @@ class Fault:
     reason: str
 
 
+def attempt(file: str, read: Callable[[], Iterable[Recording]]) -> Iterator[Recording | Fault]:
+    """Yield what `read` gives, or the fault why it gives nothing."""
+    try:
+        yield from read()
+    except (DataError, MotionFileError) as error:
+        yield Fault(file, str(error))
+
+
+def collect(found: Iterable[Recording | Fault]) -> tuple[list[Recording], list[Fault]]:
+    """Part recordings from faults, in their order."""
+    recordings: list[Recording] = []
+    faults: list[Fault] = []
+    for item in found:
+        if isinstance(item, Fault):
+            faults.append(item)
+        else:
+            recordings.append(item)
+    return recordings, faults
+
+
 def read_sound(path: Path) -> Array:
     """Return mono samples at 16 kHz; raise DataError on a missing, corrupt or other-rate file."""
+    mono, rate_hz = _read_mono(path)
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise DataError(f"{path} has {rate_hz} Hz; convert it to {SAMPLE_RATE_HZ} Hz")
+    return mono
+
+
+def read_any_sound(path: Path) -> Array:
+    """Return mono samples at 16 kHz of a file of any rate; raise DataError on a corrupt one."""
+    mono, rate_hz = _read_mono(path)
+    if rate_hz == SAMPLE_RATE_HZ:
+        return mono
+    return np.asarray(soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ, quality="HQ"), np.float32)
+
+
+def _read_mono(path: Path) -> tuple[Array, int]:
     try:
         samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
         raise DataError(f"{path}: {error}") from error
-    if rate_hz != SAMPLE_RATE_HZ:
-        raise DataError(f"{path} has {rate_hz} Hz; convert it to {SAMPLE_RATE_HZ} Hz")
     mono: Array = samples.mean(axis=1)
+    if not len(mono):
+        raise DataError(f"{path} holds no sound")
     if not np.isfinite(mono).all():
         raise DataError(f"{path} holds NaN or infinite samples")
-    return mono
+    return mono, int(rate_hz)
 
 
 def load_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
