@@ -6,6 +6,7 @@ import numpy as np
 import soundfile
 from scipy.spatial.transform import Rotation
 
+from asynfusion_ros.data.ted15 import BONES
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.skeleton import Skeleton
 
@@ -147,6 +148,31 @@ def write_show_take(root, speaker, video, split, clip, seconds=3.0):
     np.savez(folder / f"{clip}.npz", **arrays)
     soundfile.write(folder / f"{clip}.wav", np.zeros(round(seconds * 22050)), 22050)
     return poses
+
+
+# In the data's axes (x to the left, y down, z away from the camera): standing, arms hanging.
+STANDING = {
+    "spine": (0, -1, 0), "l_clavicle": (0.97, 0.24, 0), "r_clavicle": (-0.97, 0.24, 0),
+    "l_upper_arm": (0, 1, 0), "l_forearm": (0, 1, 0),
+    "r_upper_arm": (0, 1, 0), "r_forearm": (0, 1, 0),
+    "l_eye": (0.6, -0.5, 0.6), "r_eye": (-0.6, -0.5, 0.6),
+    "l_ear": (0.3, 0.3, 0.9), "r_ear": (-0.3, 0.3, 0.9),
+}  # fmt: skip
+
+
+def ted_directions(frames=30, **changes):
+    rows = np.tile(np.array([0.0, 1.0, 0.0]), (frames, 42, 1))
+    for name, direction in {**STANDING, **changes}.items():
+        vectors = np.broadcast_to(np.asarray(direction, float), (frames, 3))
+        rows[:, BONES[name]] = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return rows.astype(np.float32)
+
+
+def write_ted_take(folder, name, directions, seconds=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / f"{name}.npz", human_dir_vec_15fps=directions.reshape(-1, 126))
+    count = round((seconds or len(directions) / 15) * 16000)
+    soundfile.write(folder / f"{name}.flac", np.zeros(count), 16000)
 
 
 def our_directions(body):

@@ -3,34 +3,10 @@
 import numpy as np
 import pytest
 import soundfile
-from layout_helpers import angle_deg, our_directions
+from layout_helpers import STANDING, angle_deg, our_directions, ted_directions, write_ted_take
 
 from asynfusion_ros.data.recording import collect
 from asynfusion_ros.data.ted15 import BONES, directions_body, scan_ted15
-
-# In the data's axes (x to the left, y down, z away from the camera): standing, arms hanging.
-STANDING = {
-    "spine": (0, -1, 0), "l_clavicle": (0.97, 0.24, 0), "r_clavicle": (-0.97, 0.24, 0),
-    "l_upper_arm": (0, 1, 0), "l_forearm": (0, 1, 0),
-    "r_upper_arm": (0, 1, 0), "r_forearm": (0, 1, 0),
-    "l_eye": (0.6, -0.5, 0.6), "r_eye": (-0.6, -0.5, 0.6),
-    "l_ear": (0.3, 0.3, 0.9), "r_ear": (-0.3, 0.3, 0.9),
-}  # fmt: skip
-
-
-def make_directions(frames=30, **changes):
-    rows = np.tile(np.array([0.0, 1.0, 0.0]), (frames, 42, 1))
-    for name, direction in {**STANDING, **changes}.items():
-        vectors = np.broadcast_to(np.asarray(direction, float), (frames, 3))
-        rows[:, BONES[name]] = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return rows.astype(np.float32)
-
-
-def write_take(folder, name, directions, seconds=None):
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / f"{name}.npz", human_dir_vec_15fps=directions.reshape(-1, 126))
-    count = round((seconds or len(directions) / 15) * 16000)
-    soundfile.write(folder / f"{name}.flac", np.zeros(count), 16000)
 
 
 def test_arms_point_where_the_directions_say():
@@ -39,7 +15,7 @@ def test_arms_point_where_the_directions_say():
         name: rng.standard_normal((30, 3))
         for name in ("l_upper_arm", "l_forearm", "r_upper_arm", "r_forearm")
     }
-    body, mask = directions_body(make_directions(**drawn))
+    body, mask = directions_body(ted_directions(**drawn))
     ours = our_directions(body)  # the chest stands upright, facing the camera
     for name, vectors in drawn.items():
         theirs = vectors * [1, -1, -1] / np.linalg.norm(vectors, axis=-1, keepdims=True)
@@ -55,7 +31,7 @@ def test_a_turn_of_the_chest_is_no_movement_of_the_arms():
     cos, sin, zero, one = np.cos(angle), np.sin(angle), np.zeros(30), np.ones(30)
     # About the vertical; to the person's left is towards +x, and forward is -z.
     turn = np.stack([cos, zero, -sin, zero, one, zero, sin, zero, cos], axis=-1).reshape(-1, 3, 3)
-    rows = np.einsum("tij,tbj->tbi", turn, make_directions())
+    rows = np.einsum("tij,tbj->tbi", turn, ted_directions())
     body = directions_body(rows)[0].reshape(-1, 8, 3)
     np.testing.assert_allclose(body[:, 2:] - body[:1, 2:], 0.0, atol=1e-5)
     yaw = body[:, 0, 2]
@@ -74,13 +50,13 @@ def test_a_nod_of_the_head_is_a_pitch_downwards():
         if name[2:] in ("eye", "ear")
     }
     bowed = {name: np.einsum("tij,j->ti", bow, vector) for name, vector in face.items()}
-    head = directions_body(make_directions(**bowed))[0].reshape(-1, 8, 3)[:, 1]
+    head = directions_body(ted_directions(**bowed))[0].reshape(-1, 8, 3)[:, 1]
     assert np.corrcoef(head[:, 1], angle)[0, 1] > 0.999  # our pitch is positive downwards
     assert np.abs(head[:, [0, 2]]).max() < 0.02
 
 
 def test_takes_are_read_at_thirty_hertz(tmp_path):
-    write_take(tmp_path, "3djAkIpp7C0_131_0_16", make_directions(60))
+    write_ted_take(tmp_path, "3djAkIpp7C0_131_0_16", ted_directions(60))
     (only,), faults = collect(scan_ted15(tmp_path))
     assert faults == []
     assert (only.speaker, only.split, len(only.clip)) == ("3djAkIpp7C0", "train", 120)
@@ -89,11 +65,11 @@ def test_takes_are_read_at_thirty_hertz(tmp_path):
 
 
 def test_frames_with_left_and_right_swapped_are_masked(tmp_path):
-    rows = make_directions(60)
+    rows = ted_directions(60)
     rows[30, [BONES["l_clavicle"], BONES["r_clavicle"]]] = rows[
         30, [BONES["r_clavicle"], BONES["l_clavicle"]]
     ]
-    write_take(tmp_path, "a", rows)
+    write_ted_take(tmp_path, "a", rows)
     (only,), _ = collect(scan_ted15(tmp_path))
     trusted = only.clip.body_mask[:, 6] > 0
     assert not trusted[57:65].any()
@@ -104,15 +80,15 @@ def test_frames_with_left_and_right_swapped_are_masked(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "seconds", "reason"),
     [
-        (make_directions(60) * 3, None, "unit"),
+        (ted_directions(60) * 3, None, "unit"),
         (np.full((60, 42, 3), np.nan), None, "NaN"),
-        (make_directions(60), 1.0, "cut off"),
-        (make_directions(60)[:, :41], None, "shape"),
+        (ted_directions(60), 1.0, "cut off"),
+        (ted_directions(60)[:, :41], None, "shape"),
     ],
 )
 def test_a_broken_take_is_left_out_with_its_reason(tmp_path, rows, seconds, reason):
-    write_take(tmp_path, "good", make_directions(60))
-    write_take(tmp_path, "bad", make_directions(60))
+    write_ted_take(tmp_path, "good", ted_directions(60))
+    write_ted_take(tmp_path, "bad", ted_directions(60))
     np.savez(tmp_path / "bad.npz", human_dir_vec_15fps=rows.reshape(len(rows), -1))
     if seconds:
         soundfile.write(tmp_path / "bad.flac", np.zeros(round(seconds * 16000)), 16000)

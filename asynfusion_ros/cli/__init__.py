@@ -15,6 +15,7 @@ COMMANDS = {
     "up": ("asynfusion_ros.nodes.commands", "start the whole ROS graph: audio, avatar, viewer"),
     "generate": ("asynfusion_ros.cli.generate", "make motion files and a video from a recording"),
     "info": ("asynfusion_ros.cli.info", "say what a trained model is"),
+    "data": ("asynfusion_ros.data.commands", "check folders of recordings"),
     "prepare": ("asynfusion_ros.training.commands", "cut recordings into training windows"),
     "train": ("asynfusion_ros.training.commands", "train the teacher"),
     "distill": ("asynfusion_ros.training.commands", "distil a teacher into a few-step model"),

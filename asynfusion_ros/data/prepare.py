@@ -16,9 +16,8 @@ import numpy.typing as npt
 
 from asynfusion_ros.audio.features import SpeechFeatureExtractor
 from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
-from asynfusion_ros.data.mouth30 import read_mouth30
-from asynfusion_ros.data.recording import Array, Fault, Recording
-from asynfusion_ros.data.talk30 import read_talk30
+from asynfusion_ros.data.formats import find_sets, scan_set
+from asynfusion_ros.data.recording import RESEARCH_ONLY, Array, Fault, Recording, collect
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES, mouth_opening
 from asynfusion_ros.settings import Settings, setting
@@ -49,27 +48,39 @@ class PrepareSettings(Settings):
     rest_amplitude: float = setting(
         0.4, doc="Body motion left in the muted part of such windows", minimum=0.0, maximum=1.0
     )
+    research_data: bool = setting(
+        False, doc="Train also on takes for non-commercial research only (BEAT, BEAT2, SHOW)"
+    )
     seed: int = setting(0, doc="Seed of the muted windows", minimum=0)
 
 
-def read_all(folder: Path) -> tuple[list[Recording], list[Fault]]:
-    """Read every data set that `folder` holds: talk30 and mouth30; raise DataError if none."""
-    folder = Path(folder)
-    recordings: list[Recording] = []
-    faults: list[Fault] = []
-    for name, read in (("talk30", read_talk30), ("mouth30", read_mouth30)):
-        if (folder / name).is_dir():
-            found, bad = read(folder / name)
-            recordings += found
-            faults += bad
+def read_all(*folders: Path) -> tuple[list[Recording], list[Fault]]:
+    """Read every data set that `folders` hold, but for those that serve evaluation only.
+
+    Raises DataError where a folder holds no data set, or nothing of all can be read.
+    """
+    sets = [found for folder in folders for found in find_sets(folder)]
+    items = (item for place, kind in sets if kind.trains for item in scan_set(place, kind))
+    recordings, faults = collect(items)
+    recordings = [r for r in recordings if not r.evaluation_only]
     if not recordings:
-        raise DataError(f"{folder} holds neither talk30 nor mouth30 that can be read: {faults}")
+        raise DataError(f"{[str(f) for f in folders]} hold no take to train on: {faults}")
     return recordings, faults
 
 
+def may_train(recording: Recording, research_data: bool) -> bool:
+    """Tell whether a take may make windows: never what is for tests or for evaluation only.
+
+    Takes for non-commercial research only need `research_data`.
+    """
+    if recording.evaluation_only or recording.split == "test":
+        return False
+    return research_data or recording.licence != RESEARCH_ONLY
+
+
 def speaker_ids(recordings: list[Recording]) -> dict[str, int]:
-    """Number the sources from 1, in alphabetical order; 0 stays the unknown speaker."""
-    return {name: i + 1 for i, name in enumerate(sorted({r.source for r in recordings}))}
+    """Number the speakers from 1, in alphabetical order; 0 stays the unknown speaker."""
+    return {name: i + 1 for i, name in enumerate(sorted({r.speaker for r in recordings}))}
 
 
 @dataclass(frozen=True)
@@ -142,7 +153,7 @@ def prepare(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write the windows of all recordings that are not test takes; return the manifest."""
-    usable = [r for r in recordings if r.split in ("train", "val")]
+    usable = [r for r in recordings if may_train(r, settings.research_data)]
     extractor = SpeechFeatureExtractor()
     speakers = speaker_ids(recordings)
     windows = list(cut_windows(usable, extractor, settings))
@@ -160,7 +171,7 @@ def prepare(
         }
         for name, value in row.items():
             columns[name].append(np.asarray(value, np.float16))
-        columns["speaker"].append(np.asarray(speakers[window.recording.source], np.int64))
+        columns["speaker"].append(np.asarray(speakers[window.recording.speaker], np.int64))
         columns["take"].append(np.asarray(window.take, np.int64))
         if progress is not None:
             progress(index + 1, len(windows))
@@ -174,8 +185,8 @@ def prepare(
         "speakers": speakers,
         "takes": [
             {
-                "name": r.name, "source": r.source, "licence": r.licence, "split": r.split,
-                "seconds": round(r.clip.duration_s, 2),
+                "name": r.name, "source": r.source, "speaker": r.speaker, "licence": r.licence,
+                "split": r.split, "emotion": r.emotion, "seconds": round(r.clip.duration_s, 2),
             }
             for r in usable
         ],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from asynfusion_ros.data.recording import (
     Recording,
     check_face,
     check_lengths,
+    collect,
     load_npz,
     read_sound,
 )
@@ -100,12 +101,15 @@ def read_project(folder: Path) -> tuple[list[Recording], list[Fault]]:
 
     Raises DataError where the folder has no manifest.
     """
-    folder = Path(folder)
-    manifest = folder / MANIFEST
+    return collect(scan_project(folder))
+
+
+def scan_project(folder: Path) -> Iterator[Recording | Fault]:
+    """Yield what `read_project` returns, one take at a time."""
+    manifest = Path(folder) / MANIFEST
     if not manifest.is_file():
         raise DataError(f"{manifest} does not exist; give a folder in the project's format")
-    recordings: list[Recording] = []
-    faults: list[Fault] = []
+    seen: set[str] = set()
     lines = manifest.read_text(encoding="utf-8", errors="replace").splitlines()
     for number, line in enumerate(lines, 1):
         name = f"{MANIFEST}:{number}"
@@ -114,12 +118,12 @@ def read_project(folder: Path) -> tuple[list[Recording], list[Fault]]:
                 continue
             row = read_row(line)
             name = row["id"]
-            if any(r.name == name for r in recordings):
+            if name in seen:
                 raise DataError(f"{name} stands twice in {manifest}; remove one line")
-            recordings.append(_read_take(folder, row))
+            seen.add(name)
+            yield _read_take(Path(folder), row)
         except DataError as error:
-            faults.append(Fault(name, str(error)))
-    return recordings, faults
+            yield Fault(name, str(error))
 
 
 def read_row(line: str) -> dict[str, Any]:

@@ -82,7 +82,9 @@ class Fault:
     reason: str
 
 
-def attempt(file: str, read: Callable[[], Iterable[Recording]]) -> Iterator[Recording | Fault]:
+def attempt(
+    file: str, read: Callable[[], Iterable[Recording | Fault]]
+) -> Iterator[Recording | Fault]:
     """Yield what `read` gives, or the fault why it gives nothing."""
     try:
         yield from read()
