@@ -5,12 +5,16 @@ import pytest
 from training_helpers import make_recording
 
 from asynfusion_ros.audio.features import SpeechFeatureExtractor
-from asynfusion_ros.data.prepare import PrepareSettings, cut_windows, prepare, speaker_ids
+from asynfusion_ros.data.prepare import prepare, speaker_ids
+from asynfusion_ros.data.windows import CHANGES, PrepareSettings, cut_windows
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES, mouth_opening
 from asynfusion_ros.streaming.windows import WindowPlan
 
 MOUTH = np.isin(FACE_NAMES, MOUTH_NAMES)
+
+
+PLAIN = PrepareSettings(**{f"{change}_share": 0.0 for change in CHANGES[1:]})
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def prepared(tmp_path_factory):
         make_recording("b", "val", source="other", seconds=3.0),
         make_recording("secret", "test", seconds=3.0),
     ]
-    settings = PrepareSettings(stride_frames=30, rest_share=0.0)
+    settings = PLAIN.replace(stride_frames=30)
     return recordings, folder, prepare(recordings, [], folder, settings)
 
 
@@ -51,7 +55,7 @@ def test_a_stream_would_hear_the_same_window(extractor):
     plan = WindowPlan(12, 60, 1600)
     index = 7  # its frames are 36 to 96
     start = plan.first_sample(index) * 30 // 16000
-    windows = list(cut_windows([recording], extractor, PrepareSettings(stride_frames=start)))
+    windows = list(cut_windows([recording], extractor, PLAIN.replace(stride_frames=start)))
     first = plan.first_sample(index)
     heard = recording.samples[first : first + plan.sample_count]
     assert any(np.array_equal(w.samples, heard) for w in windows)
@@ -67,7 +71,7 @@ def test_no_test_take_is_prepared_and_speakers_are_sources(prepared):
 
 def test_rests_mute_the_sound_and_close_the_mouth(extractor):
     recording = make_recording("a", seconds=20.0)
-    settings = PrepareSettings(rest_share=1.0, rest_amplitude=0.4)
+    settings = PLAIN.replace(rest_share=1.0, rest_amplitude=0.4)
     windows = list(cut_windows([recording], extractor, settings))
     assert len(windows) % 2 == 0
     silent = 0
@@ -84,17 +88,17 @@ def test_rests_mute_the_sound_and_close_the_mouth(extractor):
             )
         changed = np.abs(rested.samples - spoken.samples)[:32000].reshape(-1, 1600).max(axis=1)
         heard = np.repeat(changed < 0.01, 3)
-        np.testing.assert_allclose(rested.face[heard], spoken.face[heard], atol=0.05)
+        np.testing.assert_allclose(rested.face[heard], spoken.face[heard], atol=0.1)
     assert silent >= len(windows) // 10
 
 
 def test_preparing_twice_gives_the_same(prepared, tmp_path):
     recordings, folder, _ = prepared
-    prepare(recordings, [], tmp_path, PrepareSettings(stride_frames=30, rest_share=0.0))
+    prepare(recordings, [], tmp_path, PLAIN.replace(stride_frames=30))
     for name in ("audio", "face", "body"):
         assert np.array_equal(load(folder, name), load(tmp_path, name))
 
 
 def test_takes_shorter_than_a_window_are_an_error(tmp_path):
-    with pytest.raises(DataError, match="no take is as long as one window"):
+    with pytest.raises(DataError, match="no take that may train is as long"):
         prepare([make_recording("a", seconds=1.0)], [], tmp_path, PrepareSettings())

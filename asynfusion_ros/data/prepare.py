@@ -6,52 +6,28 @@ A prepared folder holds one .npy per array, memory-mapped by training, and manif
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from asynfusion_ros.audio.features import SpeechFeatureExtractor
-from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
 from asynfusion_ros.data.formats import find_sets, scan_set
-from asynfusion_ros.data.recording import RESEARCH_ONLY, Array, Fault, Recording, collect
+from asynfusion_ros.data.recording import RESEARCH_ONLY, Fault, Recording, collect
+from asynfusion_ros.data.windows import (
+    CHANGES,
+    PrepareSettings,
+    Window,
+    make_window,
+    plan_windows,
+)
 from asynfusion_ros.errors import DataError
-from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES, mouth_opening
-from asynfusion_ros.settings import Settings, setting
-
-FRAME_GRID = 3
-"""Windows start on every third frame, where 30 Hz frames and 16 kHz samples coincide."""
 
 ARRAYS = ("audio", "face", "body", "face_mask", "body_mask", "speaker", "take")
-_MOUTH = np.isin(FACE_NAMES, MOUTH_NAMES)
-_FADE_FRAMES = 6
-
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class PrepareSettings(Settings):
-    """How windows are cut from recordings."""
-
-    stride_frames: int = setting(
-        9, doc="Frames from one window to the next", unit="frames", minimum=FRAME_GRID
-    )
-    rest_share: float = setting(
-        0.08,
-        doc="Extra windows whose speech is muted and whose mouth rests",
-        minimum=0.0,
-        maximum=1,
-    )
-    rest_amplitude: float = setting(
-        0.4, doc="Body motion left in the muted part of such windows", minimum=0.0, maximum=1.0
-    )
-    research_data: bool = setting(
-        False, doc="Train also on takes for non-commercial research only (BEAT, BEAT2, SHOW)"
-    )
-    seed: int = setting(0, doc="Seed of the muted windows", minimum=0)
 
 
 def read_all(*folders: Path) -> tuple[list[Recording], list[Fault]]:
@@ -83,68 +59,6 @@ def speaker_ids(recordings: list[Recording]) -> dict[str, int]:
     return {name: i + 1 for i, name in enumerate(sorted({r.speaker for r in recordings}))}
 
 
-@dataclass(frozen=True)
-class Window:
-    """One training example before its features are taken."""
-
-    face: Array
-    body: Array
-    samples: Array
-    recording: Recording
-    take: int
-
-
-def cut_windows(
-    recordings: list[Recording], extractor: SpeechFeatureExtractor, settings: PrepareSettings
-) -> Iterator[Window]:
-    """Yield the windows of all takes, and after some of them a copy in which speech stops."""
-    rng = np.random.default_rng(settings.seed)
-    frames = extractor.settings.window_frames
-    for take, recording in enumerate(recordings):
-        pad = np.zeros(extractor.samples_needed, np.float32)
-        samples = np.concatenate([recording.samples, pad])
-        stride = settings.stride_frames // FRAME_GRID * FRAME_GRID
-        for start in range(0, len(recording.clip) - frames + 1, stride):
-            first = start * SAMPLE_RATE_HZ // round(extractor.settings.fps_hz)
-            window = Window(
-                recording.clip.face[start : start + frames],
-                recording.clip.body[start : start + frames],
-                samples[first : first + extractor.samples_needed],
-                recording,
-                take,
-            )
-            yield window
-            if rng.random() < settings.rest_share:
-                yield _silence(window, settings, rng)
-
-
-def _silence(window: Window, settings: PrepareSettings, rng: np.random.Generator) -> Window:
-    """Mute a part of the window; there the mouth takes the take's closed pose, the body calms.
-
-    The recordings hardly ever pause, so an avatar trained on them alone mumbles in silence.
-    """
-    frames = len(window.face)
-    edge = int(rng.integers(-frames // 2, frames))  # half of them are silent throughout
-    speech_first = bool(rng.random() < 0.5)
-    position = (np.arange(frames) - max(edge, -_FADE_FRAMES)) / _FADE_FRAMES
-    rest = np.clip(position if speech_first else 1.0 - position, 0.0, 1.0)[:, None]
-    if edge < 0:
-        rest = np.ones((frames, 1))
-    whole = window.recording.clip.face
-    opening = mouth_opening(whole)
-    closed = np.median(whole[opening <= np.quantile(opening, 0.1)], axis=0)
-    share = rest * _MOUTH
-    face = (1.0 - share) * window.face + share * closed
-    calm = 1.0 - rest * (1.0 - settings.rest_amplitude)
-    body = window.body.mean(axis=0) + calm * (window.body - window.body.mean(axis=0))
-    gain = np.interp(np.arange(window.samples.size) / 533.33, np.arange(frames), 1.0 - rest[:, 0])
-    noise = rng.standard_normal(window.samples.size) * 10.0 ** rng.uniform(-5.0, -3.0)
-    samples = (gain * window.samples + noise).astype(np.float32)
-    return Window(
-        face.astype(np.float32), body.astype(np.float32), samples, window.recording, window.take
-    )
-
-
 def prepare(
     recordings: list[Recording],
     faults: list[Fault],
@@ -152,46 +66,83 @@ def prepare(
     settings: PrepareSettings,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Write the windows of all recordings that are not test takes; return the manifest."""
+    """Write the windows of all takes that may train (see `may_train`); return the manifest.
+
+    The manifest comes last, so that a folder that was interrupted is not taken for a whole one.
+    """
     usable = [r for r in recordings if may_train(r, settings.research_data)]
     extractor = SpeechFeatureExtractor()
-    speakers = speaker_ids(recordings)
-    windows = list(cut_windows(usable, extractor, settings))
-    if not windows:
-        raise DataError("no take is as long as one window of 2 s; nothing to prepare")
-    columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ARRAYS}
-    for index, window in enumerate(windows):
-        clip = window.recording.clip
-        row: dict[str, Any] = {
-            "audio": extractor.extract(window.samples),
-            "face": window.face,
-            "body": window.body,
-            "face_mask": np.ones(51) if clip.face_mask is None else clip.face_mask[0],
-            "body_mask": np.ones(24) if clip.body_mask is None else clip.body_mask[0],
-        }
-        for name, value in row.items():
-            columns[name].append(np.asarray(value, np.float16))
-        columns["speaker"].append(np.asarray(speakers[window.recording.speaker], np.int64))
-        columns["take"].append(np.asarray(window.take, np.int64))
-        if progress is not None:
-            progress(index + 1, len(windows))
+    shapes = _shapes(extractor)
+    window_mb = sum(2 * math.prod(shape) for shape in shapes.values()) / 1e6
+    plans = plan_windows(usable, extractor.settings.window_frames, settings, window_mb)
+    if not plans:
+        raise DataError(
+            "no take that may train is as long as one window of 2 s; nothing to prepare (takes of "
+            "BEAT, BEAT2 and SHOW need --set research_data=true)"
+        )
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    for name, rows in columns.items():
-        np.save(out / f"{name}.npy", np.stack(rows), allow_pickle=False)
+    (out / "manifest.json").unlink(missing_ok=True)
+    arrays = {name: _create(out, name, len(plans), shape) for name, shape in shapes.items()}
+    speakers = speaker_ids(usable)
+    for index, plan in enumerate(plans):
+        window = make_window(usable[plan.take], plan, extractor, settings)
+        for name, values in _row(window, extractor, speakers).items():
+            arrays[name][index] = values
+        if progress is not None:
+            progress(index + 1, len(plans))
+    for array in arrays.values():
+        array.flush()
+    changes = Counter(plan.change for plan in plans)
     manifest = {
         "settings": settings.to_dict(),
         "features": extractor.settings.to_dict(),
         "speakers": speakers,
-        "takes": [
-            {
-                "name": r.name, "source": r.source, "speaker": r.speaker, "licence": r.licence,
-                "split": r.split, "emotion": r.emotion, "seconds": round(r.clip.duration_s, 2),
-            }
-            for r in usable
-        ],
+        "takes": [_describe(recording) for recording in usable],
         "faults": [{"file": fault.file, "reason": fault.reason} for fault in faults],
-        "windows": len(windows),
-    }  # fmt: skip
+        "windows": len(plans),
+        "windows_by_change": {change: changes[change] for change in CHANGES if changes[change]},
+    }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
+
+
+def _shapes(extractor: SpeechFeatureExtractor) -> dict[str, tuple[int, ...]]:
+    """Return the shape of one window in each array."""
+    frames = extractor.settings.window_frames
+    wide = {"audio": (frames, extractor.dim), "face": (frames, 51), "body": (frames, 24)}
+    return {**wide, "face_mask": (51,), "body_mask": (24,), "speaker": (), "take": ()}
+
+
+def _row(
+    window: Window, extractor: SpeechFeatureExtractor, speakers: dict[str, int]
+) -> dict[str, Any]:
+    return {
+        "audio": extractor.extract(window.samples),
+        "face": window.face,
+        "body": window.body,
+        "face_mask": window.face_mask,
+        "body_mask": window.body_mask,
+        "speaker": speakers[window.recording.speaker],
+        "take": window.take,
+    }
+
+
+def _create(out: Path, name: str, windows: int, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """Create one array on disk; whole numbers where there is one value to a window."""
+    kind = np.float16 if shape else np.int64
+    return np.lib.format.open_memmap(
+        out / f"{name}.npy", mode="w+", dtype=kind, shape=(windows, *shape)
+    )
+
+
+def _describe(recording: Recording) -> dict[str, Any]:
+    return {
+        "name": recording.name,
+        "source": recording.source,
+        "speaker": recording.speaker,
+        "licence": recording.licence,
+        "split": recording.split,
+        "emotion": recording.emotion,
+        "seconds": round(recording.clip.duration_s, 2),
+    }
