@@ -3,7 +3,7 @@
 import torch
 
 from asynfusion_ros.diffusion import ddim_step, ddim_timesteps, lcm_step, lcm_timesteps
-from asynfusion_ros.networks import Known, NetworkSettings
+from asynfusion_ros.networks import Known, MannerBatch, NetworkSettings
 from asynfusion_ros.sampling import WindowRequest
 from asynfusion_ros.sampling.branch_window import draw_noise
 
@@ -18,7 +18,7 @@ def make_request(index=0, known=0, batch=1, frames=6, seed=0, **changes):
     draw = lambda *shape: torch.randn(shape, generator=generator)  # noqa: E731
     values = {
         "audio": draw(batch, frames, 7),
-        "speaker": torch.arange(batch) % 4,
+        "manner": MannerBatch(torch.arange(batch) % 4),
         "known_face": draw(batch, known, 5) if known else None,
         "known_body": draw(batch, known, 3) if known else None,
     }
@@ -45,7 +45,7 @@ class PlainSampler:
     def run(self, request, order, joint=1):
         batch, frames, _ = request.audio.shape
         with torch.inference_mode():
-            condition = self.network.condition(request.audio, request.speaker)
+            condition = self.network.condition(request.audio, request.manner)
             x, known, features = {}, {}, {}
             for name, dim in DIMS.items():
                 given, known[name] = request.known(name), None

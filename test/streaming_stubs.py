@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from asynfusion_ros.motion.manner import Manner
+from asynfusion_ros.networks import NetworkSettings
+from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
 from asynfusion_ros.streaming.chunk import ChunkTimings, GeneratorState, MotionChunk
 from asynfusion_ros.streaming.clock import FakeClock
 from asynfusion_ros.streaming.engine import AvatarEngine
@@ -11,6 +14,7 @@ from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import WindowPlan
 
 RATE_HZ = 16000
+TINY = NetworkSettings(audio_dim=4, width=8, depth=1, heads=2, speakers=3)
 IDLE_FACE = np.full(51, 0.05, np.float32)
 IDLE_BODY = np.full(24, -0.2, np.float32)
 
@@ -22,19 +26,24 @@ class StubGenerator:
         self.plan = WindowPlan(hop_frames)
         self.compute_s = compute_s
         self.clock = clock
+        self.description = untrained_checkpoint(TINY).description
         self.windows = []
+        self.manners = []
         self.steps = []
         self.resets = 0
         self.before_step = lambda: None
 
-    def begin(self, seed=None, speaker=None):
-        return GeneratorState(0, seed or 0, speaker or 0)
+    def begin(self, seed=None, manner=None):
+        manner = manner or Manner()
+        self.description.check_manner(manner)
+        return GeneratorState(0, seed or 0, manner)
 
     def step(self, samples, state, steps=None):
         self.before_step()
         if self.clock is not None:
             self.clock.advance(self.compute_s)
         self.windows.append(state.index)
+        self.manners.append(state.manner)
         self.steps.append(steps)
         chunk = MotionChunk(
             first_frame=self.plan.new_frames(state.index).start,

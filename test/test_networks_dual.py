@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from asynfusion_ros.errors import ConfigError
-from asynfusion_ros.networks import INTERACTIONS, DualBranchDiT, Known, NetworkSettings
+from asynfusion_ros.networks import (
+    INTERACTIONS,
+    DualBranchDiT,
+    Known,
+    MannerBatch,
+    NetworkSettings,
+)
 
 TINY = NetworkSettings(
     face_dim=5, body_dim=3, audio_dim=7, width=8, depth=2, heads=2, window_frames=6, speakers=4
@@ -32,7 +38,7 @@ class Batch:
 
     def run(self, network, known_face=None, known_body=None, **changes):
         b = dataclasses.replace(self, **changes)
-        condition = network.condition(b.audio, b.speaker)
+        condition = network.condition(b.audio, MannerBatch(b.speaker))
         times = b.t_face, b.t_body
         return network(b.x_face, b.x_body, *times, condition, known_face, known_body)
 
@@ -63,7 +69,7 @@ def test_output_is_zero_before_training(interaction, batch):
 @pytest.mark.parametrize("interaction", INTERACTIONS)
 def test_blocks_and_interactions_are_the_identity_before_training(interaction, batch):
     branch = build(interaction, awake=False).gesture
-    condition = branch.condition(batch.audio, batch.speaker)
+    condition = branch.condition(batch.audio, MannerBatch(batch.speaker))
     state = branch.begin(batch.x_body, batch.t_body, condition, None)
     features = branch.block(0, state, condition)
     torch.testing.assert_close(features, state.tokens)
@@ -107,7 +113,7 @@ def test_snapshot_of_the_same_features_equals_lock_step(interaction, with_known,
         torch.randn(2, 6, 5), torch.tensor([1.0, 1, 0, 0, 0, 0]).view(1, 6, 1).repeat(2, 1, 1)
     )
     known = known if with_known else None
-    condition = network.condition(batch.audio, batch.speaker)
+    condition = network.condition(batch.audio, MannerBatch(batch.speaker))
     face, body = batch.run(network, known_face=known)
     heard = {}  # what each branch said in lock-step, block by block
     state_face = network.expression.begin(batch.x_face, batch.t_face, condition.expression, known)
@@ -134,7 +140,7 @@ def test_without_a_partner_a_branch_is_that_of_no_interaction(batch):
     network = build("cosync")
     silent = build("none")
     silent.load_state_dict(network.state_dict(), strict=False)
-    condition = network.condition(batch.audio, batch.speaker)
+    condition = network.condition(batch.audio, MannerBatch(batch.speaker))
     alone, _ = network.expression.forward_with_partner(
         batch.x_face, batch.t_face, condition.expression, None, None
     )
@@ -151,7 +157,7 @@ def test_gradients_reach_every_parameter_once_training_has_begun(interaction, ba
     given = torch.tensor([True, False])
     for _ in range(5):  # the zero-initialised gates open one after another
         optimizer.zero_grad()
-        condition = network.condition(batch.audio, batch.speaker, given)
+        condition = network.condition(batch.audio, MannerBatch(batch.speaker), given)
         times = batch.t_face, batch.t_body
         outputs = network(batch.x_face, batch.x_body, *times, condition, *known)
         sum((out - 1.0).square().sum() for out in outputs).backward()
@@ -180,8 +186,9 @@ def test_a_known_value_counts_only_where_its_mask_is_set(batch):
 def test_null_audio_hides_the_audio_of_its_sample_only(batch):
     network = build()
     given = torch.tensor([False, True])
-    first = network.condition(batch.audio, batch.speaker, given).gesture.audio[0]
-    second = network.condition(2.0 * batch.audio, batch.speaker, given).gesture.audio[0]
+    manner = MannerBatch(batch.speaker)
+    first = network.condition(batch.audio, manner, given).gesture.audio[0]
+    second = network.condition(2.0 * batch.audio, manner, given).gesture.audio[0]
     assert torch.equal(first[0], second[0])
     assert not torch.equal(first[1], second[1])
 
@@ -204,8 +211,8 @@ def test_audio_is_aligned_with_its_frame(batch):
     branch = build("none").expression
     later = batch.audio.clone()
     later[:, 5] += 1.0
-    before = branch.condition(batch.audio, batch.speaker).audio[0]
-    after = branch.condition(later, batch.speaker).audio[0]
+    before = branch.condition(batch.audio, MannerBatch(batch.speaker)).audio[0]
+    after = branch.condition(later, MannerBatch(batch.speaker)).audio[0]
     changed = (before - after).abs().sum(dim=(0, 2)) > 1e-6
     assert changed.tolist() == [False, False, True, True, True, True]  # 3 frames to either side
 
@@ -224,3 +231,34 @@ def test_impossible_sizes_are_refused():
         NetworkSettings(width=10, heads=4)
     with pytest.raises(ConfigError, match="cosync"):
         NetworkSettings(interaction="telepathy")
+
+
+def test_a_manner_that_is_open_says_nothing_and_one_that_is_told_counts(batch):
+    torch.manual_seed(0)
+    network = DualBranchDiT(TINY.replace(styles=3, emotions=2)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(std=0.4)
+    speaker = batch.speaker
+
+    def embed(**told):
+        return network.gesture.condition(batch.audio, MannerBatch(speaker, **told)).manner
+
+    silent = embed()
+    assert torch.equal(embed(style=torch.full((2, 3), torch.nan)), silent)
+    style = torch.tensor([[1.0, torch.nan, 0.0], [torch.nan, torch.nan, torch.nan]])
+    told = embed(style=style)
+    assert not torch.equal(told[0], silent[0])
+    assert torch.equal(told[1], silent[1])
+    average = embed(style=torch.zeros(2, 3))
+    assert not torch.equal(average[0], silent[0])  # to be average is not to be open
+    assert not torch.equal(embed(emotion=torch.tensor([1, 1])), silent)
+
+
+def test_both_halves_of_guidance_are_the_told_and_the_unknown():
+    manner = MannerBatch(torch.tensor([2, 3]), torch.ones(2, 3), torch.tensor([1, 1]))
+    both = manner.and_unknown()
+    assert both.speaker.tolist() == [2, 3, 0, 0]
+    assert both.emotion.tolist() == [1, 1, 0, 0]
+    assert torch.equal(both.style[:2], manner.style)
+    assert both.style[2:].isnan().all()

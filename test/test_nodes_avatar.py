@@ -178,7 +178,11 @@ def test_services_answer_honestly(graph):
     assert call(observer, SetSpeaker, "/avatar/set_speaker", SetSpeaker.Request(speaker=0)).success
     style = call(observer, SetStyle, "/avatar/set_style", SetStyle.Request(style=[1.0]))
     assert not style.success
-    assert "without styles" in style.message
+    assert "1 style values; this model has 0 styles" in style.message
+    unknown = call(observer, SetStyle, "/avatar/set_style", SetStyle.Request(emotion="awe"))
+    assert not unknown.success
+    assert "it has ['unknown']" in unknown.message
+    assert call(observer, SetStyle, "/avatar/set_style", SetStyle.Request()).success
     node.trigger_deactivate()
     flush = call(observer, Trigger, "/avatar/flush")
     assert not flush.success

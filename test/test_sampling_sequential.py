@@ -6,6 +6,7 @@ from sampling_helpers import TINY, PlainSampler, make_request, same
 
 from asynfusion_ros.diffusion import PREDICTIONS
 from asynfusion_ros.errors import CheckpointError, ConfigError, SamplerError
+from asynfusion_ros.networks import MannerBatch
 from asynfusion_ros.sampling import (
     Checkpoint,
     SamplerSettings,
@@ -189,7 +190,11 @@ def test_warm_up_leaves_no_trace_in_the_results():
         ({"audio": torch.zeros(1, 6, 8)}, r"audio .*\(B, T, 7\)"),
         ({"audio": torch.zeros(6, 7)}, "audio"),
         ({"audio": torch.zeros(1, 7, 7)}, r"1\.\.6"),
-        ({"speaker": torch.zeros(2, dtype=torch.long)}, "speaker"),
+        ({"manner": MannerBatch(torch.zeros(2, dtype=torch.long))}, "speaker"),
+        (
+            {"manner": MannerBatch(torch.zeros(1, dtype=torch.long), torch.zeros(1, 2))},
+            r"style .*\(1, 0\)",
+        ),
         ({"known_face": torch.zeros(1, 2, 4)}, "known_face"),
         ({"known_body": torch.zeros(1, 7, 3)}, "known_body"),
         ({"known_body": torch.zeros(2, 3, 3)}, "known_body"),
@@ -210,3 +215,29 @@ def test_what_cannot_be_sampled_is_refused_at_once():
         SamplerSettings(coupling="synchronous")
     with pytest.raises(SamplerError, match="forced order"):
         sampler().sample_window(make_request(), ticks=turns(4, 7, 1))
+
+
+def test_guidance_goes_from_the_unconditional_through_the_conditional_and_beyond():
+    model = untrained_checkpoint(TINY.replace(interaction="none"))
+    steps = {"method": "ddim", "expression_steps": 1, "gesture_steps": 1}
+
+    def sample(guidance, **changes):
+        request = make_request(known=2, batch=2, **changes)
+        return sampler(model, guidance=guidance, **steps).sample_window(request).face
+
+    away, plain = sample(0.0), sample(1.0)
+    assert not torch.allclose(away, plain)
+    other = {"audio": torch.randn(2, 6, 7), "manner": MannerBatch(torch.tensor([3, 3]))}
+    torch.testing.assert_close(sample(0.0, **other), away)  # nothing told is heard
+    torch.testing.assert_close(sample(2.5), away + 2.5 * (plain - away), rtol=1e-4, atol=1e-5)
+
+
+def test_guided_branches_trade_features_and_go_on():
+    ours = sampler(method="ddim", expression_steps=3, gesture_steps=5, guidance=2.0,
+                   cold_start="previous")  # fmt: skip
+    first = ours.sample_window(make_request())
+    second = ours.sample_window(make_request(index=1, known=2))
+    assert first.face.shape == second.face.shape == (1, 6, 5)
+    assert second.face.isfinite().all()
+    with pytest.raises(ConfigError, match="fixed when it was distilled"):
+        SamplerSettings(guidance=2.0)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from asynfusion_ros.networks import INTERACTIONS, Known, NetworkSettings
+from asynfusion_ros.networks import INTERACTIONS, Known, MannerBatch, NetworkSettings
 from asynfusion_ros.sampling import untrained_checkpoint
 from asynfusion_ros.sampling.staged import StagedBranch
 
@@ -30,7 +30,7 @@ def test_stages_equal_the_branch_bit_for_bit_whatever_the_shape(interaction, tra
     with torch.inference_mode():
         for batch, frames in [(1, 6), (3, 4), (1, 2), (1, 6)]:
             x, t, audio, speaker, known, partner = inputs(batch, frames)
-            condition = branch.condition(audio, speaker)
+            condition = branch.condition(audio, MannerBatch(speaker))
             for given in (None, known):
                 for heard in (partner, None):
                     read = lambda i, _, heard=heard: heard and heard[i]  # noqa: E731
@@ -48,7 +48,7 @@ def test_traced_stages_follow_their_weights():
 
     def outputs():
         with torch.inference_mode():
-            condition = branch.condition(audio, speaker)
+            condition = branch.condition(audio, MannerBatch(speaker))
             ours = stages.step(x, t, condition, known, read)[0]
             return ours, branch.forward_with_partner(x, t, condition, known, partner)[0]
 
@@ -67,6 +67,6 @@ def test_there_are_few_graphs():
     with torch.inference_mode():
         for frames in (2, 3, 4, 5, 6):
             x, t, audio, speaker, known, partner = inputs(2, frames)
-            condition = branch.condition(audio, speaker)
+            condition = branch.condition(audio, MannerBatch(speaker))
             stages.step(x, t, condition, known, lambda i, _, p=partner: p[i])
     assert len(stages._graphs) == TINY.depth + 1

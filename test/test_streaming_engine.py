@@ -16,7 +16,7 @@ from streaming_stubs import (
     speech_like,
 )
 
-from asynfusion_ros.errors import AudioError, StateError
+from asynfusion_ros.errors import AudioError, ConfigError, StateError
 from asynfusion_ros.streaming.clock import FakeClock, SystemClock
 
 START_S = 1000.0
@@ -408,3 +408,21 @@ def test_deterministic_motion_depends_on_audio_alone(seed):
         for n in range(13)
     ]
     assert frames_of(seed) == pytest.approx(np.concatenate(wanted)[:150], abs=1e-7)
+
+
+def test_a_new_manner_is_taken_up_by_the_next_window_of_a_running_stream():
+    engine, clock, generator = make_engine()
+    player = Player(engine, clock)
+    player.send(START_S, START_S, speech_like(6.0))
+    player.run(2.0)
+    before = len(generator.manners)
+    engine.set_speaker(2)
+    player.run(2.0)
+    assert {manner.speaker for manner in generator.manners[:before]} == {0}
+    assert {manner.speaker for manner in generator.manners[before:]} == {2}
+    with pytest.raises(ConfigError, match=r"this model has 0\.\.2"):
+        engine.set_speaker(3)
+    with pytest.raises(ConfigError, match="0 styles"):
+        engine.set_style([1.0])
+    assert engine.manner.speaker == 2
+    assert "emotions: ['unknown']" in engine.name_styles()

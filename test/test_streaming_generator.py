@@ -9,6 +9,7 @@ from streaming_stubs import IDLE_BODY, IDLE_FACE, RATE_HZ, settle, speech_like, 
 
 from asynfusion_ros.audio.features import FeatureSettings
 from asynfusion_ros.errors import AudioError, CheckpointError, ConfigError
+from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
 from asynfusion_ros.streaming.clock import FakeClock
@@ -161,7 +162,7 @@ def test_what_does_not_fit_is_refused(generator):
     with pytest.raises(AudioError, match="not empty"):
         generator.generate(np.zeros(0, np.float32))
     with pytest.raises(ConfigError, match=r"0\.\.2"):
-        generator.begin(speaker=3)
+        generator.begin(manner=Manner(speaker=3))
     extractor = LoudnessExtractor()
     extractor.samples_needed = 100
     with pytest.raises(ConfigError, match="trained with"):

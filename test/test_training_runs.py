@@ -1,7 +1,12 @@
 """Whole runs in small: learn, stop, resume to the bit, distil, load again."""
 
+import copy
 import csv
 import itertools
+import os
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,14 +16,15 @@ from training_helpers import make_prepared, make_recording, write_talk30
 
 from asynfusion_ros.cli import main
 from asynfusion_ros.diffusion import NoiseSchedule
-from asynfusion_ros.errors import DataError
+from asynfusion_ros.errors import ConfigError, DataError
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.training.batches import PreparedWindows
 from asynfusion_ros.training.distill import DistillObjective
-from asynfusion_ros.training.runs import distill_student, train_teacher
+from asynfusion_ros.training.runs import distill_student, fine_tune_teacher, train_teacher
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.teacher import TeacherObjective
+from asynfusion_ros.training.trainer import Trainer
 
 TINY = NetworkSettings(width=16, depth=1, heads=2)
 FEW = {"batch": 4, "warmup_steps": 1, "threads": 1, "save_every": 2, "validate_every": 2}
@@ -83,10 +89,119 @@ def test_the_log_has_a_row_for_each_validation(teacher):
     assert all(np.isfinite(float(value)) for row in rows for value in row.values())
 
 
+def test_other_settings_cannot_resume(prepared, teacher):
+    with pytest.raises(DataError, match=r"then and now: \{'steps': \(4, 6\)\}"):
+        train_teacher(prepared, teacher, TINY, TrainSettings(steps=6, **FEW))
+
+
+def test_a_fine_tuned_teacher_goes_on_from_its_start(prepared, teacher, tmp_path):
+    identity = Checkpoint.load(teacher).description.features_sha256
+    assert identity
+    settings = TrainSettings(steps=2, **{**FEW, "learning_rate": 0.0, "ema_decay": 0.0})
+    tuned = fine_tune_teacher(prepared, teacher, tmp_path / "still", settings)
+    still, start = tmp_path / "still" / "teacher.safetensors", teacher / "teacher.safetensors"
+    assert same_weights(still, start)  # a rate of 0 changes nothing
+    assert tuned.description.training["speakers"] == {"faces": 1, "source": 2}
+    fine_tune_teacher(prepared, teacher, tmp_path / "moved", settings.replace(learning_rate=1e-2))
+    assert not same_weights(tmp_path / "moved" / "teacher.safetensors", start)
+    distill = DistillSettings(steps=2, **FEW)
+    distill_student(prepared, tmp_path / "moved", tmp_path / "first", distill)
+    begun = distill_student(
+        prepared, teacher, tmp_path / "second", distill, start=tmp_path / "first"
+    )
+    assert begun.lcm is not None
+    wide = NetworkSettings(width=32, depth=1, heads=2)
+    train_teacher(prepared, tmp_path / "wide", wide, TrainSettings(steps=1, **FEW))
+    with pytest.raises(ConfigError, match="is not that of"):
+        distill_student(
+            prepared, tmp_path / "wide", tmp_path / "third", distill, start=tmp_path / "first"
+        )
+
+
+def test_two_processes_train_as_one_with_both_their_batches(prepared, tmp_path, repo):
+    """The mean gradient of two processes is that of one batch made of their two."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\n"
+        "from asynfusion_ros.networks import NetworkSettings\n"
+        "from asynfusion_ros.training.runs import train_teacher\n"
+        "from asynfusion_ros.training.settings import TrainSettings\n"
+        "train_teacher(Path(sys.argv[1]), Path(sys.argv[2]), NetworkSettings(width=16, depth=1,\n"
+        "    heads=2), TrainSettings(steps=2, batch=4, warmup_steps=1, threads=1, device='cpu'))\n"
+    )
+    port = str(socket_port())
+    done = []
+    for rank in range(2):
+        place = {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+        paths = os.pathsep.join([str(repo), os.environ.get("PYTHONPATH", "")])
+        place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PYTHONPATH": paths}
+        environment = {**os.environ, **place}
+        words = [sys.executable, str(script), str(prepared), str(tmp_path / "two")]
+        done.append(subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True))
+    for process in done:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+
+    windows = PreparedWindows(prepared)
+    settings = TrainSettings(steps=2, batch=4, warmup_steps=1, threads=1, device="cpu")
+    objective = TeacherObjective(windows, windows.measure(), NoiseSchedule.linear(), settings)
+    torch.manual_seed(settings.seed)
+    network = DualBranchDiT(TINY)
+    average = copy.deepcopy(network).requires_grad_(False)
+    trainer = Trainer(network, average, settings, tmp_path / "one")
+
+    def both(model, draw, _):
+        losses = [
+            objective.loss(model, 2 * draw + rank, torch.Generator().manual_seed(2 * draw + rank))
+            for rank in range(2)
+        ]
+        return (losses[0] + losses[1]) / 2
+
+    trainer.run(both, dict)
+    two = load_file(tmp_path / "two" / "teacher.safetensors")
+    for name, value in average.state_dict().items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def socket_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_half_precision_and_the_plain_form_run(prepared, teacher, tmp_path):
+    half = TrainSettings(steps=2, precision="bf16", **FEW)
+    train_teacher(prepared, tmp_path / "half", TINY, half)
+    assert Checkpoint.load(tmp_path / "half").network("ddim")
+    plain = DistillSettings(steps=2, form="regression", **FEW)
+    distill_student(prepared, teacher, tmp_path / "plain", plain)
+    assert Checkpoint.load(tmp_path / "plain").description.training["distill"]["form"] == plain.form
+
+
+def test_guidance_leads_away_from_what_is_said_without_speech(prepared):
+    windows = PreparedWindows(prepared)
+    statistics, schedule = windows.measure(), NoiseSchedule.linear()
+    networks = [DualBranchDiT(TINY) for _ in range(2)]
+    for p in networks[0].parameters():
+        torch.nn.init.normal_(p, std=0.1)
+    ends = {}
+    for weight in (0.0, 1.0, 3.0):
+        settings = DistillSettings(guidance=weight, **FEW)
+        objective = DistillObjective(windows, statistics, schedule, settings, *networks)
+        batch = objective.sample(0)
+        noised = objective.add_noise(
+            batch, (torch.full((4,), 500), torch.full((4,), 500)), torch.Generator().manual_seed(0)
+        )
+        x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
+        ends[weight] = objective._guided(batch, x, t)[0]
+    torch.testing.assert_close(ends[3.0], ends[0.0] + 3.0 * (ends[1.0] - ends[0.0]))
+    assert not torch.allclose(ends[0.0], ends[1.0])
+
+
 def test_another_network_cannot_resume(prepared, teacher):
     other = NetworkSettings(width=32, depth=1, heads=2)
     with pytest.raises(DataError, match="does not fit this configuration"):
-        train_teacher(prepared, teacher, other, TrainSettings(steps=6, **FEW))
+        train_teacher(prepared, teacher, other, TrainSettings(steps=4, **FEW))
 
 
 def test_a_batch_can_be_learned(prepared):

@@ -6,6 +6,7 @@ Settings in `settings`, layers in `layers`, the ways of listening in `interactio
 
 from asynfusion_ros.networks.branch import Branch, BranchCondition, BranchState, Features, Known
 from asynfusion_ros.networks.dual import Condition, DualBranchDiT
+from asynfusion_ros.networks.manner import MannerBatch
 from asynfusion_ros.networks.settings import INTERACTIONS, NetworkSettings
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "DualBranchDiT",
     "Features",
     "Known",
+    "MannerBatch",
     "NetworkSettings",
 ]

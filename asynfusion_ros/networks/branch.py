@@ -17,6 +17,7 @@ from asynfusion_ros.networks.layers import (
     modulate,
     sinusoidal,
 )
+from asynfusion_ros.networks.manner import MannerBatch, StyleEmbedding
 from asynfusion_ros.networks.settings import NetworkSettings
 
 Features = tuple[Tensor, ...]
@@ -39,13 +40,13 @@ class Known:
 
 @dataclass(frozen=True)
 class BranchCondition:
-    """What one window's speech says to one branch.
+    """What one window's speech and manner say to one branch.
 
-    `audio` holds `depth` tensors (B, T, W), one for each block; `speaker` is (B, W).
+    `audio` holds `depth` tensors (B, T, W), one for each block; `manner` is (B, W).
     """
 
     audio: tuple[Tensor, ...]
-    speaker: Tensor
+    manner: Tensor
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class Branch(nn.Module):
         self.position = nn.Parameter(sinusoidal(torch.arange(settings.window_frames), width))
         self.embed_time = TimeEmbedding(width)
         self.embed_speaker = nn.Embedding(settings.speakers, width)
+        self.embed_style = StyleEmbedding(settings) if settings.styles else None
+        self.embed_emotion = (
+            nn.Embedding(settings.emotions, width) if settings.emotions > 1 else None
+        )
         self.encode_audio = AudioEncoder(settings.audio_dim, width)
         self.null_audio = nn.Parameter(torch.zeros(width))
         self.inject_audio = nn.Linear(width, depth * width)
@@ -92,6 +97,8 @@ class Branch(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         nn.init.normal_(self.embed_speaker.weight, std=0.02)
+        if self.embed_emotion is not None:
+            nn.init.normal_(self.embed_emotion.weight, std=0.02)
         nn.init.normal_(self.null_audio, std=0.02)
         for linear in (self.inject_audio, self.modulation, self.out):
             nn.init.zeros_(linear.weight)
@@ -101,9 +108,9 @@ class Branch(nn.Module):
             interaction.start_silent()
 
     def condition(
-        self, audio: Tensor, speaker: Tensor, audio_given: Tensor | None = None
+        self, audio: Tensor, manner: MannerBatch, audio_given: Tensor | None = None
     ) -> BranchCondition:
-        """Encode one window's audio (B, T, A) and speaker (B,), once for all its steps.
+        """Encode one window's audio (B, T, A) and manner, once for all its steps.
 
         Where `audio_given` (B,) is False a learned null takes the audio's place (for guidance).
         """
@@ -112,7 +119,15 @@ class Branch(nn.Module):
             encoded = torch.where(audio_given[:, None, None], encoded, self.null_audio)  # (B, T, W)
         width = encoded.shape[-1]
         injected = self.inject_audio(encoded).split(width, dim=-1)  # depth x (B, T, W)
-        return BranchCondition(tuple(injected), self.embed_speaker(speaker))
+        return BranchCondition(tuple(injected), self._embed(manner))
+
+    def _embed(self, manner: MannerBatch) -> Tensor:
+        embedded: Tensor = self.embed_speaker(manner.speaker)  # (B, W)
+        if self.embed_style is not None and manner.style is not None:
+            embedded = embedded + self.embed_style(manner.style)  # (B, W)
+        if self.embed_emotion is not None and manner.emotion is not None:
+            embedded = embedded + self.embed_emotion(manner.emotion)  # (B, W)
+        return embedded
 
     def begin(
         self, x: Tensor, t: Tensor, condition: BranchCondition, known: Known | None
@@ -122,7 +137,7 @@ class Branch(nn.Module):
         if known is not None:
             given = torch.cat([known.mask * known.values, known.mask], dim=-1)  # (B, T, D + 1)
             tokens = tokens + self.embed_known(given)  # (B, T, W)
-        context = functional.silu(self.embed_time(t) + condition.speaker)  # (B, W)
+        context = functional.silu(self.embed_time(t) + condition.manner)  # (B, W)
         modulation = self.modulation(context)[:, None].split(tokens.shape[-1], dim=-1)  # (B, 1, W)
         return BranchState(tokens, tuple(modulation))
 

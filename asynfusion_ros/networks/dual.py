@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from asynfusion_ros.networks.branch import Branch, BranchCondition, Known
+from asynfusion_ros.networks.manner import MannerBatch
 from asynfusion_ros.networks.settings import NetworkSettings
 
 
@@ -29,16 +30,16 @@ class DualBranchDiT(nn.Module):
         self.gesture = Branch(settings, "gesture")
 
     def condition(
-        self, audio: Tensor, speaker: Tensor, audio_given: Tensor | None = None
+        self, audio: Tensor, manner: MannerBatch, audio_given: Tensor | None = None
     ) -> Condition:
-        """Encode one window's speech once: audio (B, T, A), speaker (B,) with 0 for unknown.
+        """Encode one window's speech (B, T, A) and manner, once.
 
-        Where `audio_given` (B,) is False, a learned null stands for the audio: together with
-        speaker 0 that is the unconditional half of classifier-free guidance.
+        Where `audio_given` (B,) is False, a learned null stands for the audio: together with an
+        unknown manner that is the unconditional half of classifier-free guidance.
         """
         return Condition(
-            self.expression.condition(audio, speaker, audio_given),
-            self.gesture.condition(audio, speaker, audio_given),
+            self.expression.condition(audio, manner, audio_given),
+            self.gesture.condition(audio, manner, audio_given),
         )
 
     def forward(

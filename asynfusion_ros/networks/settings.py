@@ -23,6 +23,8 @@ class NetworkSettings(Settings):
     mlp_ratio: float = setting(2.0, doc="Hidden width of each MLP over `width`", minimum=0.1)
     window_frames: int = setting(60, doc="Longest window", unit="frames", minimum=1)
     speakers: int = setting(64, doc="Speaker identities; identity 0 means unknown", minimum=1)
+    styles: int = setting(0, doc="Style values that a window may be given", minimum=0)
+    emotions: int = setting(1, doc="Emotions; emotion 0 means unknown", minimum=1)
     interaction: str = setting(
         "cosync",
         doc="What each branch reads of the other after every block: nothing (none), gesture reads "

@@ -213,9 +213,15 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
     def _set_style(
         self, request: SetStyle.Request, response: SetStyle.Response
     ) -> SetStyle.Response:
-        response.success = not request.style
-        if not response.success:
-            response.message = "this model was trained without styles; send an empty style"
+        parts = self._active()
+        response.success, response.message = parts is not None, "" if parts else _NOT_ACTIVE
+        if parts is None:
+            return response
+        try:
+            parts.engine.set_style([float(value) for value in request.style], request.emotion)
+            response.message = parts.engine.name_styles()
+        except AsynFusionError as error:
+            response.success, response.message = False, str(error)
         return response
 
 

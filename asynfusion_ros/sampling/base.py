@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 
+from asynfusion_ros.networks import MannerBatch
 from asynfusion_ros.sampling.branch_window import BranchWindow, Process, Snapshot
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.order import check_ticks, parallel, turns
@@ -36,6 +37,7 @@ class WindowSampler(ABC):
             description.schedule,
             description.lcm_origin,
             self.settings.blend_below,
+            self.settings.guidance,
         )
         self._check_counts(self.settings)
         self._stages = {
@@ -74,14 +76,14 @@ class WindowSampler(ABC):
         """
         sizes = self.network.settings
         silence = torch.zeros(1, frames or sizes.window_frames, sizes.audio_dim)
-        speaker = torch.zeros(1, dtype=torch.long)
+        manner = MannerBatch(torch.zeros(1, dtype=torch.long))
         face, body = torch.zeros(1, 1, sizes.face_dim), torch.zeros(1, 1, sizes.body_dim)
         elapsed_s, settings = 0.0, self.settings
         patient = max(settings.timeout_s, _WARM_UP_TIMEOUT_S)
         self.settings = settings.replace(timeout_s=patient)
         for known in ((None, None), (face, body)):
             for index in range(_WARM_UP_WINDOWS):
-                request = WindowRequest(index, silence, speaker, *known)
+                request = WindowRequest(index, silence, manner, *known)
                 elapsed_s = self.sample_window(request).timings.total_s
         self.settings = settings
         self.reset()
@@ -105,8 +107,7 @@ class WindowSampler(ABC):
             self.process.times(settings.steps_of(branch))
 
     def _check(self, request: WindowRequest) -> None:
-        sizes = self.network.settings
-        request.check(sizes.audio_dim, sizes.face_dim, sizes.body_dim, sizes.window_frames)
+        request.check(self.network.settings)
 
     def _open(self, branch: str, request: WindowRequest) -> BranchWindow:
         times = self.process.times(self.settings.steps_of(branch))
@@ -117,8 +118,9 @@ class WindowSampler(ABC):
         if self.settings.coupling == "synchronous":
             return self.settings.expression_steps
         batch, frames, _ = request.audio.shape
+        rows = 2 * batch if self.process.guided else batch
         follows = len(self._last) == len(BRANCHES) and all(
-            last.window == request.index - 1 and last.features[0].shape[:2] == (batch, frames)
+            last.window == request.index - 1 and last.features[0].shape[:2] == (rows, frames)
             for last in self._last.values()
         )
         return 0 if self.settings.cold_start == "previous" and follows else 1

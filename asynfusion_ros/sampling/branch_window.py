@@ -55,6 +55,7 @@ class Process:
         schedule: the noise schedule.
         lcm_origin: number of times that the LCM was distilled at.
         blend_below: noise level sqrt(1 - abar) under which known frames are blended.
+        guidance: weight w of classifier-free guidance, u + w (c - u); 1 samples without.
     """
 
     method: str
@@ -62,6 +63,12 @@ class Process:
     schedule: NoiseSchedule
     lcm_origin: int
     blend_below: float
+    guidance: float = 1.0
+
+    @property
+    def guided(self) -> bool:
+        """Whether each step also asks what the network would do without speech and manner."""
+        return self.guidance != 1.0
 
     def times(self, count: int) -> tuple[int, ...]:
         """Return the falling diffusion times of `count` steps; raise ConfigError if impossible."""
@@ -93,16 +100,22 @@ class BranchWindow:
         branch = stages.branch
         self.name, self.index = branch.name, request.index
         self.device = branch.position.device
-        self.condition: BranchCondition = branch.condition(
-            request.audio.to(self.device), request.speaker.to(self.device)
-        )
         batch, frames, _ = request.audio.shape
+        audio, manner = request.audio.to(self.device), request.manner.to(self.device)
+        self._copies = 2 if process.guided else 1
+        given = None
+        if process.guided:
+            audio, manner = torch.cat([audio, audio]), manner.and_unknown()
+            given = torch.arange(2 * batch, device=self.device) < batch
+        self.condition: BranchCondition = branch.condition(audio, manner, given)
         self._shape = (batch, frames, branch.dim)
         self._first_noise = self._draw(0)
         self.x = self._first_noise
         known = request.known(self.name)
         self._given: Tensor | None = None if known is None else known.to(self.device)
-        self._known = None if self._given is None else _pad_known(self._given, frames)
+        self._known = None
+        if self._given is not None:
+            self._known = _pad_known(self._given.repeat(self._copies, 1, 1), frames)
         if self._given is not None:
             self.x = self._overlap(self.x, times[0], self._first_noise)
 
@@ -114,27 +127,34 @@ class BranchWindow:
     def step(self, index: int, exchange: Exchange) -> Features:
         """Take step `index`, trading features with the partner; return the own features."""
         output, features = self.stages.step(
-            self.x, self._time(index), self.condition, self._known, exchange
+            self._inputs(), self._time(index), self.condition, self._known, exchange
         )
         self.x = self._advance(output, index)
         return features
 
     def start(self, index: int) -> tuple[Tensor, Modulation]:
         """Begin step `index` and return the first block's features and the modulations."""
-        return self.stages.start(self.x, self._time(index), self.condition, self._known)
+        return self.stages.start(self._inputs(), self._time(index), self.condition, self._known)
 
     def finish(self, index: int, own: Tensor, partner: Tensor, modulation: Modulation) -> None:
         """End step `index` after the trade of its last features (B, T, W)."""
         self.x = self._advance(self.stages.finish(own, partner, modulation), index)
 
     def _time(self, index: int) -> Tensor:
-        return torch.full((self._shape[0],), self.times[index], device=self.device)  # (B,)
+        rows = self._copies * self._shape[0]
+        return torch.full((rows,), self.times[index], device=self.device)  # (copies B,)
+
+    def _inputs(self) -> Tensor:
+        return self.x if self._copies == 1 else torch.cat([self.x, self.x])  # (copies B, T, D)
 
     def _advance(self, output: Tensor, index: int) -> Tensor:
         """Return the motion at the next time from the network's `output` (B, T, D) of a step."""
         process, schedule = self.process, self.process.schedule
         t = self.times[index]
         t_next = self.times[index + 1] if index + 1 < self.steps else -1
+        if process.guided:
+            told, untold = output.chunk(2)  # (B, T, D) each
+            output = untold + process.guidance * (told - untold)  # (B, T, D)
         x0 = schedule.predict_x0(process.prediction, output, self.x, t)  # (B, T, D)
         noise = self._first_noise
         if process.method == "ddim":

@@ -11,11 +11,14 @@ import numpy.typing as npt
 
 from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.diffusion.schedule import check_prediction
-from asynfusion_ros.errors import CheckpointError
+from asynfusion_ros.errors import CheckpointError, ConfigError
+from asynfusion_ros.motion.manner import Manner, check_style, read_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import NetworkSettings
 
 FORMAT_VERSION = 1
+
+UNKNOWN = "unknown"
 
 Array = npt.NDArray[np.float32]
 
@@ -37,6 +40,9 @@ class ModelDescription:
         idle_face: resting face (face_dim,), weights in 0..1.
         idle_body: resting pose (body_dim,), rotation vectors in rad.
         training: record of how the model was trained: plain values.
+        style_names: the styles that the network can be given, in order.
+        style: mean and spread of each over the takes it learned from; None where it has no styles.
+        emotions: the emotions that it knows, the first of which is "unknown".
     """
 
     network: NetworkSettings
@@ -53,6 +59,9 @@ class ModelDescription:
     features: Mapping[str, Any] = field(default_factory=dict)
     features_sha256: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
+    style_names: tuple[str, ...] = ()
+    style: ChannelStatistics | None = None
+    emotions: tuple[str, ...] = (UNKNOWN,)
 
     def __post_init__(self) -> None:
         """Raise CheckpointError where sizes contradict the network's."""
@@ -63,10 +72,41 @@ class ModelDescription:
             "audio statistics": (len(self.audio.mean), self.network.audio_dim),
             "idle_face": (len(self.idle_face), self.network.face_dim),
             "idle_body": (len(self.idle_body), self.network.body_dim),
+            "style_names": (len(self.style_names), self.network.styles),
+            "style statistics": (
+                0 if self.style is None else len(self.style.mean),
+                self.network.styles,
+            ),
+            "emotions": (len(self.emotions), self.network.emotions),
         }
         for name, (found, expected) in sizes.items():
             if found != expected:
                 raise CheckpointError(f"{name} have {found} channels, the network {expected}")
+
+    def choose_manner(self, speaker: int = 0, style: str = "", emotion: str = "") -> Manner:
+        """Return the manner that words ask for: style 'energy=1.5, smile=1', emotion by its name.
+
+        Raises ConfigError and says what this model knows.
+        """
+        if emotion and emotion not in self.emotions:
+            raise ConfigError(
+                f"emotion {emotion!r} is unknown to this model; it has {list(self.emotions)}"
+            )
+        index = self.emotions.index(emotion) if emotion else 0
+        manner = Manner(speaker, read_style(style, self.style_names), index)
+        self.check_manner(manner)
+        return manner
+
+    def check_manner(self, manner: Manner) -> None:
+        """Raise ConfigError unless this model knows the speaker, the styles and the emotion."""
+        last = self.network.speakers - 1
+        if not 0 <= manner.speaker <= last:
+            raise ConfigError(f"speaker {manner.speaker} is unknown; this model has 0..{last}")
+        check_style(manner.style, self.style_names)
+        if not 0 <= manner.emotion < len(self.emotions):
+            raise ConfigError(
+                f"emotion {manner.emotion} is unknown; this model has {list(self.emotions)}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -91,6 +131,9 @@ class ModelDescription:
             "idle_face": [float(value) for value in self.idle_face],
             "idle_body": [float(value) for value in self.idle_body],
             "training": dict(self.training),
+            "style_names": list(self.style_names),
+            "style": None if self.style is None else self.style.to_dict(),
+            "emotions": list(self.emotions),
         }
 
     @classmethod
@@ -102,6 +145,7 @@ class ModelDescription:
                 f"model format {version!r}; this version reads format {FORMAT_VERSION}: "
                 "train again, or install the version that wrote it"
             )
+        style = values.get("style")
         try:
             return cls(
                 network=NetworkSettings.from_dict(values["network"]),
@@ -118,6 +162,9 @@ class ModelDescription:
                 idle_face=np.asarray(values["idle_face"], dtype=np.float32),
                 idle_body=np.asarray(values["idle_body"], dtype=np.float32),
                 training=dict(values["training"]),
+                style_names=tuple(values.get("style_names", ())),
+                style=None if style is None else ChannelStatistics.from_dict(style),
+                emotions=tuple(values.get("emotions", (UNKNOWN,))),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"the model's description is incomplete: {error!r}") from error

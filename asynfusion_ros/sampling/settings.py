@@ -48,6 +48,13 @@ class SamplerSettings(Settings):
         minimum=0.0,
         maximum=1.0,
     )
+    guidance: float = setting(
+        1.0,
+        doc="Weight of speech and manner by classifier-free guidance, at twice the compute; 1: as "
+        "learned. For DDIM; a distilled network has its guidance inside",
+        minimum=0.0,
+        maximum=20.0,
+    )
     traced: bool = setting(
         True,
         doc="Run the network as traced graphs, which two threads can do side by side; the numbers "
@@ -71,6 +78,11 @@ class SamplerSettings(Settings):
     def __post_init__(self) -> None:
         """Check ranges, and that synchronous branches have equally many steps."""
         super().__post_init__()
+        if self.method == "lcm" and self.guidance != 1.0:
+            raise ConfigError(
+                f"SamplerSettings.guidance is {self.guidance} with method 'lcm', whose guidance "
+                "was fixed when it was distilled; leave it at 1, or choose method 'ddim'"
+            )
         if self.coupling == "synchronous" and self.expression_steps != self.gesture_steps:
             raise ConfigError(
                 f"SamplerSettings.coupling is 'synchronous' with {self.expression_steps} "

@@ -39,7 +39,7 @@ class StagedBranch:
     ) -> tuple[Tensor, Modulation]:
         """Return the first block's features (B, T, W) and all modulations, (B, 1, W) each."""
         given = () if known is None else (known.values, known.mask)
-        outputs = self._run(0, x, t, condition.speaker, condition.audio[0], *given)
+        outputs = self._run(0, x, t, condition.manner, condition.audio[0], *given)
         return outputs[0], tuple(outputs[1:])
 
     def advance(
@@ -97,9 +97,9 @@ class _Start(nn.Module):
         self.branch = branch
 
     def forward(
-        self, x: Tensor, t: Tensor, speaker: Tensor, audio: Tensor, *given: Tensor
+        self, x: Tensor, t: Tensor, manner: Tensor, audio: Tensor, *given: Tensor
     ) -> tuple[Tensor, ...]:
-        condition = BranchCondition((audio,), speaker)
+        condition = BranchCondition((audio,), manner)
         known = Known(*given) if given else None
         state = self.branch.begin(x, t, condition, known)
         return (self.branch.block(0, state, condition), *state.modulation)

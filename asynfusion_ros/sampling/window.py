@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from asynfusion_ros.errors import SamplerError
+from asynfusion_ros.networks import MannerBatch, NetworkSettings
 
 BRANCHES = ("expression", "gesture")
 
@@ -36,7 +37,7 @@ class WindowRequest:
     Attributes:
         index: number of the window in its stream (>= 0); part of what seeds the noise.
         audio: speech features (B, T, A).
-        speaker: identities (B,), int64, 0 for unknown.
+        manner: speaker, style and emotion of each window.
         known_face: the first K frames of the face where given, (B, K, face_dim).
         known_body: the first K frames of the body where given, (B, K, body_dim).
         seed: seed of the stream's noise.
@@ -44,7 +45,7 @@ class WindowRequest:
 
     index: int
     audio: Tensor
-    speaker: Tensor
+    manner: MannerBatch
     known_face: Tensor | None = None
     known_body: Tensor | None = None
     seed: int = 0
@@ -54,22 +55,28 @@ class WindowRequest:
         frames = self.known_face if branch == "expression" else self.known_body
         return None if frames is None or frames.shape[1] == 0 else frames
 
-    def check(self, audio_dim: int, face_dim: int, body_dim: int, window_frames: int) -> None:
+    def check(self, sizes: NetworkSettings) -> None:
         """Raise SamplerError unless shapes agree with each other and with the network."""
-        if self.audio.ndim != 3 or self.audio.shape[2] != audio_dim:
+        if self.audio.ndim != 3 or self.audio.shape[2] != sizes.audio_dim:
             raise SamplerError(
-                f"audio features have shape {tuple(self.audio.shape)}; expected (B, T, {audio_dim})"
+                f"audio features have shape {tuple(self.audio.shape)}; expected "
+                f"(B, T, {sizes.audio_dim})"
             )
         batch, frames, _ = self.audio.shape
-        if not 1 <= frames <= window_frames:
-            raise SamplerError(f"a window of {frames} frames; the network takes 1..{window_frames}")
-        if self.speaker.shape != (batch,):
+        if not 1 <= frames <= sizes.window_frames:
             raise SamplerError(
-                f"speaker has shape {tuple(self.speaker.shape)}; expected ({batch},)"
+                f"a window of {frames} frames; the network takes 1..{sizes.window_frames}"
             )
+        for name, values, shape in (
+            ("speaker", self.manner.speaker, (batch,)),
+            ("style", self.manner.style, (batch, sizes.styles)),
+            ("emotion", self.manner.emotion, (batch,)),
+        ):
+            if values is not None and values.shape != shape:
+                raise SamplerError(f"{name} has shape {tuple(values.shape)}; expected {shape}")
         for name, known, dim in (
-            ("known_face", self.known_face, face_dim),
-            ("known_body", self.known_body, body_dim),
+            ("known_face", self.known_face, sizes.face_dim),
+            ("known_body", self.known_body, sizes.body_dim),
         ):
             if known is None:
                 continue

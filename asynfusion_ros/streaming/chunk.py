@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from asynfusion_ros.motion.manner import Manner
 
 Array = npt.NDArray[np.float32]
 
@@ -17,14 +19,14 @@ class GeneratorState:
     Attributes:
         index: the window to come.
         seed: seed of the stream's noise.
-        speaker: whose manner to use.
+        manner: whose manner, which style, which emotion.
         face: normalised face of the frames that window knows already, (K, 51); None at the start.
         body: normalised body of the same frames, (K, 24).
     """
 
     index: int = 0
     seed: int = 0
-    speaker: int = 0
+    manner: Manner = field(default_factory=Manner)
     face: Array | None = None
     body: Array | None = None
 

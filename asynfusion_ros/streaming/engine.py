@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.errors import StateError
 from asynfusion_ros.motion.limits import JointLimiter
+from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.clock import Clock, SystemClock
@@ -150,10 +152,29 @@ class AvatarEngine:
         """Begin a new stream: like flush, and the noise starts again from the seed."""
         self._mailbox.renew("resets", restart_noise=True)
 
+    @property
+    def manner(self) -> Manner:
+        """Whose manner, which style, which emotion is in force."""
+        return self._mailbox.manner or self._generator.begin().manner
+
+    def set_manner(self, manner: Manner) -> None:
+        """Move otherwise from the next window on; raise ConfigError if the model cannot."""
+        self._generator.begin(manner=manner)
+        self._mailbox.set_manner(manner)
+
     def set_speaker(self, speaker: int) -> None:
-        """Use another speaker's manner from the next stream on; raise ConfigError if unknown."""
-        self._generator.begin(self.settings.seed, speaker)
-        self._mailbox.set_speaker(speaker)
+        """Use another speaker's manner from the next window on; raise ConfigError if unknown."""
+        self.set_manner(replace(self.manner, speaker=speaker))
+
+    def set_style(self, style: Sequence[float], emotion: str = "") -> None:
+        """Use another style and emotion from the next window on; raise ConfigError if unknown."""
+        index = self._generator.description.choose_manner(emotion=emotion).emotion
+        self.set_manner(replace(self.manner, style=tuple(style), emotion=index))
+
+    def name_styles(self) -> str:
+        """Return a line that names the model's styles and emotions."""
+        about = self._generator.description
+        return f"styles: {list(about.style_names)}, emotions: {list(about.emotions)}"
 
     def frame_at(self, now_s: float) -> PlaybackFrame:
         """Return the pose to show at `now_s`; call it from one thread, with growing times."""

@@ -14,6 +14,8 @@ import torch
 from asynfusion_ros.audio.features import FeatureSettings, SpeechFeatureExtractor
 from asynfusion_ros.errors import AudioError, CheckpointError, ConfigError
 from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.manner import Manner
+from asynfusion_ros.networks import MannerBatch
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.sampling.sequential import SequentialSampler
@@ -102,13 +104,18 @@ class MotionGenerator:
         sampler = open_sampler(checkpoint, settings.sampler_settings())
         return cls(checkpoint, extractor, sampler, settings)
 
-    def begin(self, seed: int | None = None, speaker: int | None = None) -> GeneratorState:
-        """Return the state before window 0 of a stream; defaults come from the settings."""
-        speaker = self.settings.speaker if speaker is None else speaker
-        speakers = self.description.network.speakers
-        if not 0 <= speaker < speakers:
-            raise ConfigError(f"speaker {speaker} is unknown; this model has 0..{speakers - 1}")
-        return GeneratorState(0, self.settings.seed if seed is None else seed, speaker)
+    def begin(self, seed: int | None = None, manner: Manner | None = None) -> GeneratorState:
+        """Return the state before window 0 of a stream; defaults come from the settings.
+
+        Raises ConfigError where the model does not know the manner.
+        """
+        settings = self.settings
+        if manner is None:
+            manner = self.description.choose_manner(
+                settings.speaker, settings.style, settings.emotion
+            )
+        self.description.check_manner(manner)
+        return GeneratorState(0, settings.seed if seed is None else seed, manner)
 
     def step(
         self, samples: Array, state: GeneratorState, steps: Steps | None = None
@@ -145,18 +152,22 @@ class MotionGenerator:
         return replace(chunk, timings=timings), after
 
     def generate(
-        self, samples: Array, progress: Callable[[int, int], None] | None = None
+        self,
+        samples: Array,
+        progress: Callable[[int, int], None] | None = None,
+        seed: int | None = None,
     ) -> MotionClip:
         """Return the motion of a whole recording (n,) at 16 kHz, however long.
 
         The audio is surrounded by silence, as in a stream. `progress(done, all)` is called after
-        each window. The clip's last frame begins before the recording ends.
+        each window; `seed` replaces that of the settings. The clip's last frame begins before the
+        recording ends.
         """
         if samples.ndim != 1 or samples.size == 0:
             raise AudioError(f"audio has shape {samples.shape}; give one channel that is not empty")
         frames = -(-len(samples) * FPS_HZ // SAMPLE_RATE_HZ)
         windows = -(-frames // self.plan.hop_frames)
-        state, faces, bodies = self.begin(), [], []
+        state, faces, bodies = self.begin(seed), [], []
         for index in range(windows):
             chunk, state = self.step(self._window_audio(samples, index), state)
             faces.append(chunk.face)
@@ -199,10 +210,18 @@ class MotionGenerator:
         return WindowRequest(
             index=state.index,
             audio=torch.from_numpy(features)[None].to(self._device),
-            speaker=torch.tensor([state.speaker], device=self._device),
+            manner=self._manner(state.manner),
             known_face=known(state.face),
             known_body=known(state.body),
             seed=state.seed,
+        )
+
+    def _manner(self, manner: Manner) -> MannerBatch:
+        device = self._device
+        return MannerBatch(
+            torch.tensor([manner.speaker], device=device),
+            torch.tensor([manner.style], device=device) if manner.style else None,
+            torch.tensor([manner.emotion], device=device) if manner.emotion else None,
         )
 
     def _chunk(self, face: Array, body: Array, index: int, nan_frames: int) -> MotionChunk:

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.streaming.intake import Packet
 from asynfusion_ros.streaming.queue import MotionQueue, Timeline
 
@@ -30,7 +31,7 @@ class Mailbox:
         self._inbox_s = 0.0
         self._epoch = 0
         self._streams = 0
-        self._speaker: int | None = None
+        self._manner: Manner | None = None
         self._counts: Counter[str] = Counter()
         self._report: dict[str, Any] = {}
 
@@ -70,10 +71,10 @@ class Mailbox:
 
     def begin(
         self, epoch: int, anchor_s: float, shift_s: float, speech: bool
-    ) -> tuple[Timeline, int, int | None] | None:
+    ) -> tuple[Timeline, int] | None:
         """Open a new epoch after `epoch`; return None if that one has passed already.
 
-        Returns the stream's timeline, how many streams of speech came before, and the speaker.
+        Returns the stream's timeline and how many streams of speech came before.
         """
         with self.condition:
             if epoch != self._epoch:
@@ -83,12 +84,18 @@ class Mailbox:
             self._queue.begin(timeline)
             before = self._streams
             self._streams += speech
-            return timeline, before, self._speaker
+            return timeline, before
 
-    def set_speaker(self, speaker: int) -> None:
-        """Keep the speaker for streams to come."""
+    def set_manner(self, manner: Manner) -> None:
+        """Keep the manner of the windows to come."""
         with self.condition:
-            self._speaker = speaker
+            self._manner = manner
+
+    @property
+    def manner(self) -> Manner | None:
+        """The manner asked for last; None where nobody asked."""
+        with self.condition:
+            return self._manner
 
     def fail(self, failure: str) -> None:
         """Keep the traceback of the engine thread, drop all motion."""

@@ -83,6 +83,12 @@ class EngineSettings(Settings):
     shed_load: bool = setting(True, doc="Take fewer sampling steps while windows come too late")
     seed: int = setting(0, doc="Seed of the sampling noise", minimum=0)
     speaker: int = setting(0, doc="Index of the speaker whose manner is used", minimum=0)
+    style: str = setting(
+        "",
+        doc="Manner in numbers, for models that have styles: energy=1.5, smile=-1 and so on, in "
+        "standard deviations of the people that the model learned from",
+    )
+    emotion: str = setting("", doc="Emotion, for models that know any")
     method: str = setting(SamplerSettings.method, doc="Sampling method", choices=("lcm", "ddim"))
     expression_steps: int = setting(
         SamplerSettings.expression_steps,
@@ -95,6 +101,12 @@ class EngineSettings(Settings):
         doc="Sampling steps of the body per window",
         minimum=1,
         maximum=1000,
+    )
+    guidance: float = setting(
+        SamplerSettings.guidance,
+        doc="Weight of speech and manner with method ddim, at twice the compute where not 1",
+        minimum=0.0,
+        maximum=20.0,
     )
     execution: str = setting(
         SamplerSettings.execution,
@@ -118,6 +130,7 @@ class EngineSettings(Settings):
             expression_steps=self.expression_steps,
             gesture_steps=self.gesture_steps,
             execution=self.execution,
+            guidance=self.guidance,
             pacing="parallel" if self.deterministic else "free",
             timeout_s=STUCK_S,
         )

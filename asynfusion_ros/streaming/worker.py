@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from asynfusion_ros.motion.manner import Manner
+from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk
 from asynfusion_ros.streaming.clock import Clock
 from asynfusion_ros.streaming.governor import StepGovernor, Steps
@@ -34,7 +36,12 @@ class WindowGenerator(Protocol):
         """The grid of windows."""
         ...
 
-    def begin(self, seed: int | None = None, speaker: int | None = None) -> GeneratorState:
+    @property
+    def description(self) -> ModelDescription:
+        """What the model knows: speakers, styles, emotions."""
+        ...
+
+    def begin(self, seed: int | None = None, manner: Manner | None = None) -> GeneratorState:
         """Return the state before window 0."""
         ...
 
@@ -131,10 +138,10 @@ class Worker:
         opened = self._mailbox.begin(epoch, anchor_s, shift_s, speech=packet is not None)
         if opened is None:
             return None
-        timeline, streams, speaker = opened
+        timeline, streams = opened
         seed = settings.seed + (0 if settings.deterministic else streams)
         self._counts["streams"] += timeline.speech
-        state = self._generator.begin(seed, speaker)
+        state = self._generator.begin(seed, self._mailbox.manner)
         source = "" if packet is None else packet.source
         return Stream(timeline, source, state, plan, settings, counts=self._counts)
 
@@ -142,7 +149,9 @@ class Worker:
         job = stream.next_job(now_s, self._compute_s)
         if job is None:
             return False
-        chunk, after = self._generator.step(job.samples, job.state, self._governor.steps)
+        manner = self._mailbox.manner
+        state = job.state if manner is None else replace(job.state, manner=manner)
+        chunk, after = self._generator.step(job.samples, state, self._governor.steps)
         if not self._queue.push(stream.epoch, chunk.first_frame, chunk.face, chunk.body):
             self._counts["windows_discarded"] += 1
             return True

@@ -11,12 +11,13 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from asynfusion_ros.data.prepare import PrepareSettings, prepare, read_all
+from asynfusion_ros.data.prepare import prepare, read_all
+from asynfusion_ros.data.windows import PrepareSettings
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.settings import Settings
-from asynfusion_ros.training.runs import distill_student, train_teacher
+from asynfusion_ros.training.runs import distill_student, fine_tune_teacher, train_teacher
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.trainer import Report
 
@@ -24,7 +25,10 @@ from asynfusion_ros.training.trainer import Report
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the three commands to the `asynfusion` command line."""
     parser = subparsers.add_parser("prepare", help="cut recordings into training windows")
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds the data sets")
+    parser.add_argument(
+        "--data", type=Path, required=True, action="append",
+        help="folder that holds data sets; may be given several times",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="folder for the windows")
     _add_config(parser)
     parser.set_defaults(run=run_prepare)
@@ -32,6 +36,9 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser = subparsers.add_parser("train", help="train the teacher")
     parser.add_argument("--prepared", type=Path, required=True, help="folder made by prepare")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder, resumable")
+    parser.add_argument(
+        "--start", type=Path, default=None, help="fine-tune this model instead of beginning anew"
+    )
     _add_config(parser)
     parser.set_defaults(run=run_train)
 
@@ -39,6 +46,9 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--prepared", type=Path, required=True, help="folder made by prepare")
     parser.add_argument("--teacher", type=Path, required=True, help="checkpoint made by train")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder, resumable")
+    parser.add_argument(
+        "--start", type=Path, default=None, help="model whose distilled network to begin with"
+    )
     _add_config(parser)
     parser.set_defaults(run=run_distill)
 
@@ -47,7 +57,7 @@ def run_prepare(arguments: argparse.Namespace) -> int:
     """Read all recordings, report faults, write the windows."""
     _check_names(arguments, PrepareSettings)
     settings = _section(PrepareSettings, arguments, "prepare")
-    recordings, faults = read_all(arguments.data)
+    recordings, faults = read_all(*arguments.data)
     with tqdm(unit=" windows") as bar:
 
         def progress(done: int, total: int) -> None:
@@ -67,7 +77,11 @@ def run_train(arguments: argparse.Namespace) -> int:
     settings = _section(TrainSettings, arguments, "train")
     network = _section(NetworkSettings, arguments, "network")
     with tqdm(total=settings.steps, unit=" steps") as bar:
-        train_teacher(arguments.prepared, arguments.out, network, settings, _reporter(bar))
+        report, start = _reporter(bar), arguments.start
+        if start is None:
+            train_teacher(arguments.prepared, arguments.out, network, settings, report)
+        else:
+            fine_tune_teacher(arguments.prepared, start, arguments.out, settings, report)
     return 0
 
 
@@ -76,9 +90,8 @@ def run_distill(arguments: argparse.Namespace) -> int:
     _check_names(arguments, DistillSettings)
     settings = _section(DistillSettings, arguments, "distill")
     with tqdm(total=settings.steps, unit=" steps") as bar:
-        distill_student(
-            arguments.prepared, arguments.teacher, arguments.out, settings, _reporter(bar)
-        )
+        folders = (arguments.prepared, arguments.teacher, arguments.out)
+        distill_student(*folders, settings, _reporter(bar), arguments.start)
     return 0
 
 

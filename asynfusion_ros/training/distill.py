@@ -36,24 +36,33 @@ class DistillObjective(Objective):
         self._teacher, self._target = teacher.requires_grad_(False), target.requires_grad_(False)
         self._validation = TeacherObjective(windows, statistics, schedule, settings)
 
-    def loss(self, student: DualBranchDiT, step: int, generator: torch.Generator) -> Tensor:
-        """Return the loss of one step's batch."""
+    def loss(self, student: DualBranchDiT, draw: int, generator: torch.Generator) -> Tensor:
+        """Return the loss of the batch that `draw` decides."""
         settings = self._distill
-        batch = self.windows.sample(step, settings, self.statistics)
+        batch = self.sample(draw)
         stride = self.schedule.steps // settings.origin
         drawn = self.draw_times(generator, len(batch.face), settings.origin)
         times = (stride * (drawn[0] + 1) - 1, stride * (drawn[1] + 1) - 1)
         noised = self.add_noise(batch, times, generator)
         x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
         ours = self._consistent(student, batch, x, t)
+        clean = (batch.face, batch.body)
+        weights = self.weights(batch)
+        data = sum(
+            weighted_mean((f - x0) ** 2, w) for f, x0, w in zip(ours, clean, weights, strict=True)
+        )
+        if settings.form == "regression":
+            return torch.as_tensor(data)
         with torch.no_grad():
             theirs = self._targets(batch, x, t, stride)
-        total = torch.zeros(())
-        clean = (batch.face, batch.body)
-        for f, goal, x0, weights in zip(ours, theirs, clean, self.weights(batch), strict=True):
-            total = total + pseudo_huber(f, goal, weights, settings.huber_c)
-            total = total + settings.data_weight * weighted_mean((f - x0) ** 2, weights)
-        return total
+        total = settings.data_weight * data
+        for f, goal, w in zip(ours, theirs, weights, strict=True):
+            moved = (f[:, 1:] - f[:, :-1], goal[:, 1:] - goal[:, :-1])  # (B, T - 1, D) each
+            total = total + pseudo_huber(f, goal, w, settings.huber_c)
+            total = total + settings.velocity_weight * pseudo_huber(
+                *moved, w[:, 1:], settings.huber_c
+            )
+        return torch.as_tensor(total)
 
     def validate(self, student: DualBranchDiT) -> dict[str, float]:
         """Return the student's errors as a one-step denoiser on validation windows."""
@@ -61,8 +70,7 @@ class DistillObjective(Objective):
 
     def _targets(self, batch: Batch, x: Pair, t: Pair, stride: int) -> Pair:
         """Return the target's ends of the path, one DDIM step of the teacher further down."""
-        prediction = self.settings.prediction
-        x0 = self.predict(self._teacher, batch, x, t, prediction)
+        x0 = self._guided(batch, x, t)
         earlier = (t[0] - stride, t[1] - stride)
         moved = []
         for value, clean, time, goal in zip(x, x0, t, earlier, strict=True):
@@ -74,6 +82,16 @@ class DistillObjective(Objective):
             torch.where((goal < 0)[:, None, None], value, end)
             for goal, value, end in zip(earlier, moved, ends, strict=True)
         )
+        return face, body
+
+    def _guided(self, batch: Batch, x: Pair, t: Pair) -> Pair:
+        """Return the teacher's x0-hat, led away from what it says without speech and manner."""
+        weight, prediction = self._distill.guidance, self.settings.prediction
+        told = self.predict(self._teacher, batch, x, t, prediction)
+        if weight == 1.0:
+            return told
+        untold = self.predict(self._teacher, batch.without_condition(), x, t, prediction)
+        face, body = (u + weight * (c - u) for c, u in zip(told, untold, strict=True))
         return face, body
 
     def _consistent(self, network: DualBranchDiT, batch: Batch, x: Pair, t: Pair) -> Pair:

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from asynfusion_ros.audio.features import FeatureSettings
-from asynfusion_ros.diffusion import NoiseSchedule
+from asynfusion_ros.errors import ConfigError, DataError
 from asynfusion_ros.motion.blendshapes import mouth_opening
+from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
@@ -31,23 +32,63 @@ def train_teacher(
     settings: TrainSettings,
     report: Report | None = None,
 ) -> Checkpoint:
-    """Train the teacher (resuming where `out` was left) and write its checkpoint to `out`."""
+    """Train the teacher (resuming where `out` was left) and write its checkpoint to `out`.
+
+    `network.emotions` follows from the data, whatever it says. Raises ConfigError where
+    `network.styles` is neither 0 nor the number of styles that are measured.
+    """
     torch.set_num_threads(settings.threads)
     windows = PreparedWindows(prepared)
-    statistics = windows.measure()
-    objective = TeacherObjective(windows, statistics, NoiseSchedule.linear(), settings)
+    if network.styles not in (0, len(STYLE_NAMES)):
+        raise ConfigError(f"network.styles is {network.styles}; use 0, or {len(STYLE_NAMES)}")
+    network = network.replace(emotions=len(windows.emotions))
+    description = _describe(windows, windows.measure(), network, settings)
     torch.manual_seed(settings.seed)
-    model = DualBranchDiT(network)
+    return _train(windows, DualBranchDiT(network), description, settings, Path(out), report)
+
+
+def fine_tune_teacher(
+    prepared: Path,
+    start: Path,
+    out: Path,
+    settings: TrainSettings,
+    report: Report | None = None,
+) -> Checkpoint:
+    """Go on training the teacher of `start` with the windows of other people; write it to `out`.
+
+    Statistics, styles and the network stay those of `start`; speakers that it does not know get
+    the next free numbers. Raises DataError where the windows were prepared with other features, or
+    where there are more speakers or other emotions than the network has room for.
+    """
+    torch.set_num_threads(settings.threads)
+    teacher = Checkpoint.load(start)
+    about = teacher.description
+    windows = PreparedWindows(prepared)
+    if FeatureSettings.from_dict(windows.manifest["features"]).identity != about.features_sha256:
+        raise DataError(f"{prepared} was prepared with other features than {start}; prepare again")
+    speakers = windows.continue_numbers(dict(about.training.get("speakers", {})), about)
+    record = {**about.training, "speakers": speakers, "fine_tune": settings.to_dict()}
+    settings = settings.replace(prediction=about.prediction)
+    model = copy.deepcopy(teacher.network("ddim")).train()
+    return _train(windows, model, replace(about, training=record), settings, Path(out), report)
+
+
+def _train(
+    windows: PreparedWindows,
+    model: DualBranchDiT,
+    description: ModelDescription,
+    settings: TrainSettings,
+    out: Path,
+    report: Report | None,
+) -> Checkpoint:
+    statistics = Statistics.of(description)
+    objective = TeacherObjective(windows, statistics, description.schedule, settings)
     average = copy.deepcopy(model).requires_grad_(False).eval()
-    trainer = Trainer(model, average, settings, Path(out) / STATE_FOLDER)
-    trainer.run(
-        lambda step, generator: objective.loss(model, step, generator),
-        lambda: objective.validate(average),
-        report,
-    )
-    description = _describe(windows, statistics, network, settings)
+    trainer = Trainer(model, average, settings, out / STATE_FOLDER)
+    trainer.run(objective.loss, lambda: objective.validate(average), report)
     checkpoint = Checkpoint(description, teacher=average, card=_card_stub("teacher"))
-    checkpoint.save(out)
+    if trainer.crew.leads:
+        checkpoint.save(out)
     return checkpoint
 
 
@@ -57,31 +98,36 @@ def distill_student(
     out: Path,
     settings: DistillSettings,
     report: Report | None = None,
+    start: Path | None = None,
 ) -> Checkpoint:
-    """Distil the teacher (resuming where `out` was left); write both networks to `out`."""
+    """Distil the teacher (resuming where `out` was left); write both networks to `out`.
+
+    The student begins as the teacher, or as the distilled network of `start`, which must be of the
+    same sizes: quicker where the teacher was only fine-tuned.
+    """
     torch.set_num_threads(settings.threads)
     teacher = Checkpoint.load(teacher_folder)
     about = teacher.description
     settings = settings.replace(prediction=about.prediction)
     windows = PreparedWindows(prepared)
-    statistics = Statistics(about.face, about.body, about.audio)
-    model = copy.deepcopy(teacher.network("ddim")).train()
+    windows.continue_numbers(dict(about.training.get("speakers", {})), about)
+    begin = teacher.network("ddim") if start is None else Checkpoint.load(start).network("lcm")
+    if begin.settings != about.network:
+        raise ConfigError(f"the network of {start} is not that of {teacher_folder}; leave it out")
+    model = copy.deepcopy(begin).train()
     target = copy.deepcopy(model).requires_grad_(False).eval()
     objective = DistillObjective(
-        windows, statistics, about.schedule, settings, teacher.network("ddim"), target
+        windows, Statistics.of(about), about.schedule, settings, teacher.network("ddim"), target
     )
     trainer = Trainer(model, target, settings, Path(out) / STATE_FOLDER)
-    trainer.run(
-        lambda step, generator: objective.loss(model, step, generator),
-        lambda: objective.validate(target),
-        report,
-    )
+    trainer.run(objective.loss, lambda: objective.validate(target), report)
     record = {**about.training, "distill": settings.to_dict()}
     description = replace(about, lcm_origin=settings.origin, training=record)
     checkpoint = Checkpoint(
         description, teacher=teacher.teacher, lcm=target, card=_card_stub("teacher and LCM")
     )
-    checkpoint.save(out)
+    if trainer.crew.leads:
+        checkpoint.save(out)
     return checkpoint
 
 
@@ -117,6 +163,9 @@ def _describe(
             "speakers": windows.manifest["speakers"],
             "minutes": {name: round(value, 2) for name, value in minutes.items()},
         },
+        style_names=STYLE_NAMES if network.styles else (),
+        style=statistics.style if network.styles else None,
+        emotions=windows.emotions,
     )
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from asynfusion_ros.diffusion import PREDICTIONS
 from asynfusion_ros.settings import Settings, setting
 
+PRECISIONS = ("fp32", "bf16")
+FORMS = ("consistency", "regression")
+
 
 @dataclass(frozen=True)
 class TrainSettings(Settings):
@@ -45,12 +48,28 @@ class TrainSettings(Settings):
     unknown_speaker_share: float = setting(
         0.3, doc="Share of windows with the unknown speaker", minimum=0.0, maximum=1.0
     )
+    unknown_style_share: float = setting(
+        0.3, doc="Share of windows whose style, and whose emotion, stay open", minimum=0, maximum=1
+    )
+    open_style_share: float = setting(
+        0.3, doc="Share of single style values that stay open", minimum=0.0, maximum=1.0
+    )
+    style_noise: float = setting(
+        0.1, doc="Noise on style values, in standard deviations", minimum=0.0, maximum=1.0
+    )
     mirror_share: float = setting(0.5, doc="Share of mirrored windows", minimum=0, maximum=1)
     mouth_only_share: float = setting(
         0.2, doc="Share of windows from takes without a body", minimum=0.0, maximum=1.0
     )
     save_every: int = setting(500, doc="Steps between saved states", minimum=1)
     validate_every: int = setting(500, doc="Steps between validations", minimum=1)
+    device: str = setting(
+        "auto", doc="Where to train; auto takes CUDA if there is", choices=("auto", "cpu", "cuda")
+    )
+    precision: str = setting(
+        "fp32", doc="Arithmetic of the networks: fp32, or bf16 by autocast", choices=PRECISIONS
+    )
+    compile: bool = setting(False, doc="Compile the network (pays on a GPU, after minutes)")
     threads: int = setting(2, doc="CPU threads", minimum=1)
     seed: int = setting(0, doc="Seed of weights, order, noise", minimum=0)
 
@@ -64,6 +83,18 @@ class DistillSettings(TrainSettings):
     warmup_steps: int = setting(50, doc="Steps to the peak rate, then a cosine to 1 %", minimum=0)
     weight_decay: float = setting(0.0, doc="Decay of AdamW", minimum=0.0, maximum=1.0)
     ema_decay: float = setting(0.95, doc="Decay of the target network", minimum=0, maximum=1)
+    form: str = setting(
+        "consistency",
+        doc="Agree with the average one teacher's step further down (consistency, eq. 11), or "
+        "meet the data itself (regression, the paper's eq. 7)",
+        choices=FORMS,
+    )
+    guidance: float = setting(
+        1.0,
+        doc="Classifier-free guidance of the teacher, which the student takes over; 1: none",
+        minimum=0.0,
+        maximum=20.0,
+    )
     origin: int = setting(50, doc="Diffusion times that are distilled", minimum=1)
     huber_c: float = setting(0.001, doc="Constant of the pseudo-Huber error", minimum=0.0)
     data_weight: float = setting(

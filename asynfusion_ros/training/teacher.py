@@ -11,6 +11,7 @@ from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.motion.blendshapes import mouth_opening
 from asynfusion_ros.networks import Condition, DualBranchDiT
 from asynfusion_ros.training.batches import Batch, PreparedWindows, Statistics
+from asynfusion_ros.training.devices import choose_device
 from asynfusion_ros.training.losses import channel_weights, denoising_loss
 from asynfusion_ros.training.settings import TrainSettings
 
@@ -43,17 +44,23 @@ class Objective:
         self.windows, self.statistics = windows, statistics
         self.schedule, self.settings = schedule, settings
         self._face_weights = channel_weights(settings.mouth_weight)
+        self.device = choose_device(settings.device)
+
+    def sample(self, draw: int) -> Batch:
+        """Return the batch that `draw` decides, on the device."""
+        return self.windows.sample(draw, self.settings, self.statistics).to(self.device)
 
     def draw_times(self, generator: torch.Generator, size: int, count: int) -> Pair:
         """Draw two times (size,) in 0..count-1, equal but for the independent share."""
         times = torch.randint(0, count, (2, size), generator=generator)
         apart = torch.rand(size, generator=generator) < self.settings.independent_share
-        return times[0], torch.where(apart, times[1], times[0])
+        body = torch.where(apart, times[1], times[0])
+        return times[0].to(self.device), body.to(self.device)
 
     def add_noise(self, batch: Batch, times: Pair, generator: torch.Generator) -> Noised:
         """Noise both streams; a window without a body has pure noise in its place."""
-        noise_face = torch.randn(batch.face.shape, generator=generator)
-        noise_body = torch.randn(batch.body.shape, generator=generator)
+        noise_face = torch.randn(batch.face.shape, generator=generator).to(self.device)
+        noise_body = torch.randn(batch.body.shape, generator=generator).to(self.device)
         t_body = torch.where(batch.has_body, times[1], self.schedule.steps - 1)
         x_body = self.schedule.add_noise(batch.body, noise_body, t_body)
         return Noised(
@@ -67,7 +74,7 @@ class Objective:
 
     def condition(self, network: DualBranchDiT, batch: Batch) -> Condition:
         """Encode the batch's speech."""
-        return network.condition(batch.audio, batch.speaker, batch.audio_given)
+        return network.condition(batch.audio, batch.manner, batch.audio_given)
 
     def predict(
         self,
@@ -91,15 +98,16 @@ class Objective:
     def weights(self, batch: Batch) -> Pair:
         """Return the weight of every channel and frame of face and body, (B, T, D)."""
         frames = 1.0 - (1.0 - self.settings.known_weight) * batch.known  # (B, T, 1)
-        return frames * batch.face_mask * self._face_weights, frames * batch.body_mask
+        face = batch.face_mask * self._face_weights.to(self.device)
+        return frames * face, frames * batch.body_mask
 
 
 class TeacherObjective(Objective):
     """The denoising error of both branches (paper eq. 12-15)."""
 
-    def loss(self, network: DualBranchDiT, step: int, generator: torch.Generator) -> Tensor:
-        """Return the loss of one step's batch."""
-        batch = self.windows.sample(step, self.settings, self.statistics)
+    def loss(self, network: DualBranchDiT, draw: int, generator: torch.Generator) -> Tensor:
+        """Return the loss of the batch that `draw` decides."""
+        batch = self.sample(draw)
         times = self.draw_times(generator, len(batch.face), self.schedule.steps)
         return self._error(network, batch, self.add_noise(batch, times, generator))
 
@@ -112,14 +120,15 @@ class TeacherObjective(Objective):
         if not self.windows.val.size:
             return {}
         generator = torch.Generator().manual_seed(0)
-        batch = self.windows.validation(self.settings, self.statistics)
+        batch = self.windows.validation(self.settings, self.statistics).to(self.device)
         with torch.inference_mode():
             times = self.draw_times(generator, len(batch.face), self.schedule.steps)
             loss = self._error(network, batch, self.add_noise(batch, times, generator))
-            last = torch.full((len(batch.face),), self.schedule.steps - 1)
+            last = torch.full((len(batch.face),), self.schedule.steps - 1, device=self.device)
             noised = self.add_noise(batch, (last, last), generator)
             x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
             face, _ = self.predict(network, batch, x, t, self.settings.prediction)
+        face, batch = face.float().cpu(), batch.to(torch.device("cpu"))
         free = batch.known[..., 0] == 0
         spoken = torch.from_numpy(mouth_opening(self.statistics.face.unnormalise(face)))[free]
         truth = torch.from_numpy(mouth_opening(self.statistics.face.unnormalise(batch.face)))[free]

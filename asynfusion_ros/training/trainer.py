@@ -11,21 +11,38 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from asynfusion_ros.errors import DataError
+from asynfusion_ros.training.devices import Crew, autocast, choose_device
 from asynfusion_ros.training.settings import TrainSettings
 
-StepLoss = Callable[[int, torch.Generator], Tensor]
+StepLoss = Callable[[Any, int, torch.Generator], Tensor]
+"""Of the network, the number that decides the batch, and the noise's generator."""
 Validate = Callable[[], dict[str, float]]
 Report = Callable[[int, dict[str, float]], None]
 
 STATE_FILE = "state.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+_FREE = ("save_every", "validate_every", "device", "precision", "compile", "threads")
+"""Settings that may differ when a run is resumed."""
+
+
+class _Loss(nn.Module):
+    """The loss as a module, so that its gradients can be shared between processes."""
+
+    def __init__(self, network: nn.Module, loss_of: StepLoss) -> None:
+        super().__init__()
+        self.network = network
+        self._loss_of = loss_of
+
+    def forward(self, draw: int, generator: torch.Generator) -> Tensor:
+        return self._loss_of(self.network, draw, generator)
 
 
 class Trainer:
@@ -34,8 +51,13 @@ class Trainer:
     def __init__(
         self, network: nn.Module, average: nn.Module, settings: TrainSettings, folder: Path
     ) -> None:
-        """Begin at step 0, or where `folder` was left by the same settings."""
-        self.network, self.average = network, average
+        """Begin at step 0, or where `folder` was left by the same settings.
+
+        Raises DataError where the folder belongs to a run with others.
+        """
+        self.device = choose_device(settings.device)
+        self.crew = Crew.join(self.device)
+        self.network, self.average = network.to(self.device), average.to(self.device)
         self.settings = settings
         self.folder = Path(folder)
         self.step = 0
@@ -60,12 +82,17 @@ class Trainer:
 
     def run(self, loss_of: StepLoss, validate: Validate, report: Report | None = None) -> None:
         """Train to the last step; raise DataError if the loss is no longer finite."""
+        if self.settings.compile:
+            self.network.compile()
+        lossy = self.crew.share(_Loss(self.network, loss_of))
         total = torch.zeros(())
         since = self.step
         while self.step < self.settings.steps:
-            total += self._advance(loss_of)
+            total += self._advance(lossy)
             done = self.step
             last = done == self.settings.steps
+            if not self.crew.leads:
+                continue
             if done % self.settings.validate_every == 0 or last:
                 figures = {"loss": float(total) / (done - since), **validate()}
                 if not math.isfinite(figures["loss"]):
@@ -78,14 +105,17 @@ class Trainer:
                 report(done, {})
             if done % self.settings.save_every == 0 or last:
                 self.save()
+        self.crew.wait()
 
-    def _advance(self, loss_of: StepLoss) -> Tensor:
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
+    def _advance(self, lossy: nn.Module) -> Tensor:
+        draw = self.step * self.crew.size + self.crew.rank
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + draw)
         for group in self._optimiser.param_groups:
             group["lr"] = self.learning_rate()
-        loss = loss_of(self.step, generator)
+        with autocast(self.device, self.settings.precision):
+            loss = lossy(draw, generator)
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         self._optimiser.step()
         self.step += 1
@@ -95,7 +125,7 @@ class Trainer:
             pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
             for mean, own in pairs:
                 mean.lerp_(own, 1.0 - decay)
-        return loss.detach().cpu()
+        return torch.as_tensor(loss.detach().float().cpu())
 
     def save(self) -> None:
         """Write the state, whole or not at all."""
@@ -112,6 +142,7 @@ class Trainer:
 
     def _resume(self) -> None:
         path = self.folder / STATE_FILE
+        self._check_settings(path)
         try:
             tensors = load_file(path)
             self.network.load_state_dict(_part(tensors, "network."))
@@ -130,6 +161,27 @@ class Trainer:
                 moved = {m: v.to(parameter.device) for m, v in state.items()}
                 count = tensors[f"step.{name}"]
                 self._optimiser.state[parameter] = {"step": count, **moved}
+
+    def _check_settings(self, path: Path) -> None:
+        """Raise DataError where the run was begun with settings that change its course."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                begun = json.loads(file.metadata()["settings"])
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{path} is no state of a run ({error!r}); give another folder"
+            ) from error
+        ours = self.settings.to_dict()
+        other = {
+            name: (begun[name], value)
+            for name, value in ours.items()
+            if name in begun and begun[name] != value and name not in _FREE
+        }
+        if other:
+            raise DataError(
+                f"{self.folder} was begun with other settings, then and now: {other}; give another "
+                "folder to start anew, or the settings it was begun with"
+            )
 
     def _log(self, figures: dict[str, float]) -> None:
         path = self.folder / "log.csv"

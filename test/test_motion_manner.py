@@ -1,0 +1,105 @@
+"""Styles: measured on clips, the same in a mirror, read from words."""
+
+import numpy as np
+import pytest
+
+from asynfusion_ros.errors import ConfigError, MotionFileError
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, mirror_face
+from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.manner import STYLE_NAMES, check_style, describe_style, read_style
+from asynfusion_ros.motion.skeleton import Skeleton
+
+SKELETON = Skeleton.load()
+
+
+def make_clip(frames=120, pace=1.0, **masks):
+    time_s = np.arange(frames) / 30.0
+    body = np.tile(SKELETON.rest_body, (frames, 1)).astype(np.float32)
+    swing = 0.2 * np.sin(2 * np.pi * pace * time_s)
+    for joint, sign in (("l_forearm", 1), ("r_forearm", -1), ("head", 1)):
+        body[:, 3 * SKELETON.joint_names.index(joint) + 2] += sign * swing
+    face = np.zeros((frames, 51), np.float32)
+    face[:, FACE_NAMES.index("jawOpen")] = 0.3 + 0.3 * np.sin(2 * np.pi * time_s)
+    face[:, FACE_NAMES.index("mouthSmileLeft")] = 0.4
+    face[:, FACE_NAMES.index("browInnerUp")] = 0.2 + 0.2 * np.sin(3 * time_s)
+    return MotionClip(30.0, face, body, **masks)
+
+
+def style(clip):
+    return dict(zip(STYLE_NAMES, describe_style(clip, SKELETON)[0].tolist(), strict=True))
+
+
+def test_each_style_says_what_its_name_says():
+    calm = style(make_clip())
+    assert calm["smile"] == pytest.approx(0.2)
+    assert calm["mouth"] == pytest.approx(0.57, abs=0.02)  # 10th to 90th percentile of a sine
+    lively = style(make_clip(pace=2.0))
+    assert lively["energy"] - calm["energy"] == pytest.approx(np.log(2.0), abs=0.02)
+    assert lively["head"] - calm["head"] == pytest.approx(np.log(2.0), abs=0.02)
+    assert lively["smile"] == calm["smile"]
+
+
+def test_raised_hands_are_higher_and_spread_arms_reach_further():
+    hanging, spread = make_clip(), make_clip()
+    spread.body[:, 6:] = 0.0  # the T-pose
+    assert style(spread)["height"] > style(hanging)["height"] + 0.3
+    assert style(spread)["reach"] > style(hanging)["reach"] + 0.2
+
+
+def test_style_is_the_same_in_a_mirror():
+    from asynfusion_ros.data.talk30 import mirror_body
+
+    clip = make_clip()
+    clip.body[:, 6:9] += np.float32([0.1, 0.2, -0.1])
+    seen = MotionClip(30.0, mirror_face(clip.face), mirror_body(clip.body))
+    assert style(seen) == pytest.approx(style(clip), abs=1e-4)
+
+
+def test_long_and_short_clips_of_one_motion_compare():
+    short, long = describe_style(make_clip(60))[0], describe_style(make_clip(600))[0]
+    assert np.allclose(short, long, atol=0.1)
+
+
+def test_what_was_not_measured_is_not_known():
+    body_mask = np.ones((120, 24), np.float32)
+    body_mask[:, 6:] = 0.0
+    face_mask = np.ones((120, 51), np.float32)
+    face_mask[:, FACE_NAMES.index("browInnerUp")] = 0.0
+    known = describe_style(make_clip(body_mask=body_mask, face_mask=face_mask))[1]
+    named = {n for n, k in zip(STYLE_NAMES, known, strict=True) if k}
+    assert named == {"head", "mouth", "smile"}
+
+
+def test_a_clip_too_short_is_refused():
+    with pytest.raises(MotionFileError, match="at least 60"):
+        describe_style(make_clip(59))
+
+
+def test_words_become_styles():
+    assert read_style("", STYLE_NAMES) == ()
+    values = dict(zip(STYLE_NAMES, read_style("energy=1.5, smile=-1", STYLE_NAMES), strict=True))
+    assert values.pop("energy") == 1.5
+    assert values.pop("smile") == -1.0
+    assert np.isnan(list(values.values())).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("swagger=1", "unknown to this model; it has"),
+        ("energy", "NAME=NUMBER"),
+        ("energy=much", "NAME=NUMBER"),
+        ("energy=9", "between -5 and 5"),
+        ("energy=inf", "between -5 and 5"),
+    ],
+)
+def test_other_words_are_refused(text, message):
+    with pytest.raises(ConfigError, match=message):
+        read_style(text, STYLE_NAMES)
+
+
+def test_a_model_without_styles_says_so():
+    with pytest.raises(ConfigError, match="without styles"):
+        read_style("energy=1", ())
+    with pytest.raises(ConfigError, match="1 style values; this model has 0"):
+        check_style((0.5,), ())
