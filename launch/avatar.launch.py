@@ -1,10 +1,12 @@
 """Start the avatar: `ros2 launch asynfusion_ros avatar.launch.py audio:=mic viewer:=true`."""
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown, TimerAction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.graph import GraphArguments, describe_graph, settings_from_text
 from launch import LaunchDescription
 
@@ -31,11 +33,26 @@ def start_nodes(context):
         name: LaunchConfiguration(name).perform(context) for name, _ in GraphArguments.describe()
     }
     arguments = settings_from_text(GraphArguments, words)
-    actions = [to_action(spec) for spec in describe_graph(arguments)]
+    specs = describe_graph(arguments)
+    check_packages(specs)
+    actions = [to_action(spec) for spec in specs]
     if arguments.seconds and not arguments.report:
         stop = Shutdown(reason=f"{arguments.seconds} s are over")
         actions.append(TimerAction(period=arguments.seconds, actions=[stop]))
     return actions
+
+
+def check_packages(specs):
+    """Refuse to begin where a program is missing: launch would leave the others running."""
+    for package in sorted({spec.package for spec in specs}):
+        try:
+            get_package_prefix(package)
+        except PackageNotFoundError as error:
+            name = package.replace("_", "-")
+            raise ConfigError(
+                f"{package} is not installed; run `apt install ros-$ROS_DISTRO-{name}`, or start "
+                "the graph without it"
+            ) from error
 
 
 def to_action(spec):

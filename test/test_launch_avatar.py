@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 
+from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.graph import GraphArguments, describe_graph
 
 pytest.importorskip("launch_ros", reason="launch_ros is not installed")
@@ -36,3 +37,19 @@ def test_the_actions_are_those_of_the_description(launch_file):
     actions = launch_file.start_nodes(context)
     expected = describe_graph(GraphArguments(report="report.json"))
     assert [a.node_executable for a in actions] == [spec.executable for spec in expected]
+
+
+def test_a_program_that_is_missing_is_named_before_anything_starts(launch_file, monkeypatch):
+    from ament_index_python.packages import PackageNotFoundError
+
+    from launch import LaunchContext
+
+    def not_found(package):
+        raise PackageNotFoundError(package)
+
+    context = LaunchContext()
+    for name, value in GraphArguments(rviz=True).to_dict().items():
+        context.launch_configurations[name] = str(value)
+    monkeypatch.setattr(launch_file, "get_package_prefix", not_found)
+    with pytest.raises(ConfigError, match="apt install ros-"):
+        launch_file.start_nodes(context)
