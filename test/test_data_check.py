@@ -19,7 +19,7 @@ from asynfusion_ros.data.check import check_folders, make_tables
 from asynfusion_ros.data.formats import FORMATS, detect, find_sets
 from asynfusion_ros.data.prepare import may_train, read_all
 from asynfusion_ros.data.project import ProjectWriter
-from asynfusion_ros.data.recording import RESEARCH_ONLY
+from asynfusion_ros.data.recording import RESTRICTED
 from asynfusion_ros.errors import DataError
 
 
@@ -74,14 +74,14 @@ def test_a_beat_take_among_other_files_is_not_taken_for_mouth30(tmp_path):
     assert detect(tmp_path / "mouth30").name == "beat_take"
 
 
-def test_research_data_trains_only_when_asked_for(root):
+def test_restricted_data_trains_only_when_asked_for(root):
     recordings, _ = read_all(root)
-    usual = {r.source for r in recordings if may_train(r, research_data=False)}
-    asked = {r.source for r in recordings if may_train(r, research_data=True)}
-    assert asked - usual == {"BEAT", "BEAT2", "SHOW"}
+    usual = {r.source for r in recordings if may_train(r, restricted_data=False)}
+    asked = {r.source for r in recordings if may_train(r, restricted_data=True)}
+    assert asked - usual == {"BEAT", "BEAT2", "SHOW", "TED"}
     for r in recordings:
-        assert not (r.split == "test" and may_train(r, research_data=True))
-        assert not (r.licence == RESEARCH_ONLY and may_train(r, research_data=False))
+        assert not (r.split == "test" and may_train(r, restricted_data=True))
+        assert not (r.licence in RESTRICTED and may_train(r, restricted_data=False))
 
 
 def test_several_roots_are_read_together(root):

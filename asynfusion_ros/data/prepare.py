@@ -16,7 +16,7 @@ import numpy as np
 
 from asynfusion_ros.audio.features import SpeechFeatureExtractor
 from asynfusion_ros.data.formats import find_sets, scan_set
-from asynfusion_ros.data.recording import RESEARCH_ONLY, Fault, Recording, collect
+from asynfusion_ros.data.recording import RESTRICTED, Fault, Recording, collect
 from asynfusion_ros.data.windows import (
     CHANGES,
     PrepareSettings,
@@ -44,14 +44,14 @@ def read_all(*folders: Path) -> tuple[list[Recording], list[Fault]]:
     return recordings, faults
 
 
-def may_train(recording: Recording, research_data: bool) -> bool:
+def may_train(recording: Recording, restricted_data: bool) -> bool:
     """Tell whether a take may make windows: never what is for tests or for evaluation only.
 
-    Takes for non-commercial research only need `research_data`.
+    Takes under licences that a model would inherit need `restricted_data`.
     """
     if recording.evaluation_only or recording.split == "test":
         return False
-    return research_data or recording.licence != RESEARCH_ONLY
+    return restricted_data or recording.licence not in RESTRICTED
 
 
 def speaker_ids(recordings: list[Recording]) -> dict[str, int]:
@@ -70,15 +70,15 @@ def prepare(
 
     The manifest comes last, so that a folder that was interrupted is not taken for a whole one.
     """
-    usable = [r for r in recordings if may_train(r, settings.research_data)]
+    usable = [r for r in recordings if may_train(r, settings.restricted_data)]
     extractor = SpeechFeatureExtractor()
     shapes = _shapes(extractor)
     window_mb = sum(2 * math.prod(shape) for shape in shapes.values()) / 1e6
     plans = plan_windows(usable, extractor.settings.window_frames, settings, window_mb)
     if not plans:
         raise DataError(
-            "no take that may train is as long as one window of 2 s; nothing to prepare (takes of "
-            "BEAT, BEAT2 and SHOW need --set research_data=true)"
+            "no take that may train is as long as one window of 2 s; nothing to prepare (BEAT, "
+            "BEAT2, SHOW and ted15 need --set restricted_data=true)"
         )
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

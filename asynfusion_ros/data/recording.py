@@ -25,7 +25,9 @@ Array = npt.NDArray[np.float32]
 SPLITS = ("train", "val", "test")
 
 RESEARCH_ONLY = "non-commercial research"
-"""The licence of takes that train a model only where `research_data` is asked for."""
+TED_TERMS = "TED's terms (talks CC BY-NC-ND 4.0): train, do not redistribute"
+RESTRICTED = (RESEARCH_ONLY, TED_TERMS)
+"""Licences that a model would inherit: such takes train only where `restricted_data` is set."""
 
 LONGEST_GAP_S = 0.5
 """Sound and motion of one take may end this far apart; more means that one of them is cut off."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.ndimage import minimum_filter1d
 
 from asynfusion_ros.data.recording import (
+    TED_TERMS,
     Array,
     Fault,
     Recording,
@@ -35,7 +36,6 @@ from asynfusion_ros.motion.clip import MotionClip
 
 TED_FPS_HZ = 15.0
 KEY = "human_dir_vec_15fps"
-LICENCE = "TED's terms (talks CC BY-NC-ND 4.0): train, do not redistribute"
 
 BONES = {
     "spine": 0, "l_clavicle": 1, "r_clavicle": 2,
@@ -102,4 +102,4 @@ def _read_take(path: Path) -> Iterator[Recording]:
     trusted = minimum_filter1d(trusted.astype(np.float32), 2 * _LOST_FRAMES + 1)
     mask = trusted[:, None] * mask[:1]
     clip = MotionClip(FPS_HZ, face, smooth, np.zeros_like(face), mask)
-    yield Recording(path.stem, "TED", LICENCE, "train", clip, samples, speaker=path.stem[:11])
+    yield Recording(path.stem, "TED", TED_TERMS, "train", clip, samples, speaker=path.stem[:11])

@@ -51,8 +51,8 @@ class PrepareSettings(Settings):
     limit_mb: float = setting(
         0.0, doc="Keep a random part of the windows that fits; 0 keeps all", unit="MB", minimum=0.0
     )
-    research_data: bool = setting(
-        False, doc="Train also on takes for non-commercial research only (BEAT, BEAT2, SHOW)"
+    restricted_data: bool = setting(
+        False, doc="Train also on BEAT, BEAT2, SHOW and ted15, whose terms bind the model"
     )
     seed: int = setting(0, doc="Seed of everything that is drawn", minimum=0)
 
