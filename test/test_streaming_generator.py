@@ -33,12 +33,14 @@ class LoudnessExtractor:
         return (level + samples[32000:].mean()).astype(np.float32)
 
 
-def make_generator(**settings):
+def make_generator(cutoff_hz=15.0, **settings):
     torch.set_num_threads(1)
     settings = EngineSettings(
         deterministic=True, expression_steps=2, gesture_steps=3, seed=11, **settings
     )
     checkpoint = untrained_checkpoint(NETWORK)
+    description = replace(checkpoint.description, body_cutoff_hz=cutoff_hz)
+    checkpoint = replace(checkpoint, description=description)
     sampler = open_sampler(checkpoint, settings.sampler_settings())
     return MotionGenerator(checkpoint, LoudnessExtractor(), sampler, settings)
 
@@ -179,3 +181,14 @@ def test_a_model_of_other_features_is_refused():
     with pytest.raises(CheckpointError, match="train it again"):
         open_extractor(replace(trained, features_sha256="0" * 64))
     assert FeatureSettings(look_ahead_s=0.2).identity != ours.identity
+
+
+def test_a_body_holds_nothing_faster_than_the_bodies_it_was_learned_from():
+    def energy_above_8_hz(cutoff_hz):
+        generator = make_generator(cutoff_hz)
+        body = generator.generate(speech_like(4.0)).body
+        generator.close()
+        power = np.abs(np.fft.rfft(body - body.mean(axis=0), axis=0)) ** 2
+        return power[np.fft.rfftfreq(len(body), 1 / 30) > 8.0].sum()
+
+    assert energy_above_8_hz(4.0) < 0.05 * energy_above_8_hz(15.0)

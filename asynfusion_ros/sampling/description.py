@@ -39,6 +39,7 @@ class ModelDescription:
         face, body, audio: statistics that normalise each channel.
         idle_face: resting face (face_dim,), weights in 0..1.
         idle_body: resting pose (body_dim,), rotation vectors in rad.
+        body_cutoff_hz: bodies that it learned from hold nothing faster; what it adds above is noise.
         training: record of how the model was trained: plain values.
         style_names: the styles that the network can be given, in order.
         style: mean and spread of each over the takes it learned from; None where it has no styles.
@@ -58,6 +59,7 @@ class ModelDescription:
     look_ahead_s: float = 0.1
     features: Mapping[str, Any] = field(default_factory=dict)
     features_sha256: str = ""
+    body_cutoff_hz: float = 15.0
     training: Mapping[str, Any] = field(default_factory=dict)
     style_names: tuple[str, ...] = ()
     style: ChannelStatistics | None = None
@@ -123,6 +125,7 @@ class ModelDescription:
             "lcm_origin": self.lcm_origin,
             "fps_hz": self.fps_hz,
             "look_ahead_s": self.look_ahead_s,
+            "body_cutoff_hz": self.body_cutoff_hz,
             "features": dict(self.features),
             "features_sha256": self.features_sha256,
             "face": self.face.to_dict(),
@@ -154,6 +157,7 @@ class ModelDescription:
                 lcm_origin=int(values["lcm_origin"]),
                 fps_hz=float(values["fps_hz"]),
                 look_ahead_s=float(values["look_ahead_s"]),
+                body_cutoff_hz=float(values.get("body_cutoff_hz", 15.0)),
                 features=dict(values["features"]),
                 features_sha256=str(values["features_sha256"]),
                 face=ChannelStatistics.from_dict(values["face"]),

@@ -15,6 +15,7 @@ from asynfusion_ros.audio.features import FeatureSettings, SpeechFeatureExtracto
 from asynfusion_ros.errors import AudioError, CheckpointError, ConfigError
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.manner import Manner
+from asynfusion_ros.motion.smoothing import low_pass
 from asynfusion_ros.networks import MannerBatch
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
@@ -138,6 +139,7 @@ class MotionGenerator:
         result = self._sampler.sample_window(self._request(np.asarray(features, np.float32), state))
         face, face_nan = _mend(_to_numpy(result.face), state.face)
         body, body_nan = _mend(_to_numpy(result.body), state.body)
+        body = low_pass(body, FPS_HZ, self.description.body_cutoff_hz)
         face = join(state.face, face, FACE_FADE_FRAMES)
         body = join(state.body, body, BODY_FADE_FRAMES)
         chunk = self._chunk(face, body, state.index, int(np.count_nonzero(face_nan | body_nan)))

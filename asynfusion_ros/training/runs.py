@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from asynfusion_ros.audio.features import FeatureSettings
+from asynfusion_ros.data.talk30 import BODY_CUTOFF_HZ
 from asynfusion_ros.errors import ConfigError, DataError
 from asynfusion_ros.motion.blendshapes import mouth_opening
 from asynfusion_ros.motion.manner import STYLE_NAMES
@@ -155,6 +156,7 @@ def _describe(
         prediction=settings.prediction,
         fps_hz=float(features["fps_hz"]),
         look_ahead_s=float(features["look_ahead_s"]),
+        body_cutoff_hz=BODY_CUTOFF_HZ,
         features=features,
         features_sha256=FeatureSettings.from_dict(features).identity,
         training={
