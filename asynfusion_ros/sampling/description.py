@@ -39,7 +39,7 @@ class ModelDescription:
         face, body, audio: statistics that normalise each channel.
         idle_face: resting face (face_dim,), weights in 0..1.
         idle_body: resting pose (body_dim,), rotation vectors in rad.
-        body_cutoff_hz: bodies that it learned from hold nothing faster; what it adds above is noise.
+        body_cutoff_hz: the bodies that it learned from hold nothing faster [Hz].
         training: record of how the model was trained: plain values.
         style_names: the styles that the network can be given, in order.
         style: mean and spread of each over the takes it learned from; None where it has no styles.
