@@ -1,0 +1,1 @@
+"""Speech with known articulation: text, timed voices, and the mouth that belongs to them."""
