@@ -1,23 +1,113 @@
-"""The table of figures that `evaluate` prints, and what it refuses."""
+"""Table, notes and document: what is printed, what is computed, and what is refused."""
+
+import json
 
 import pytest
 
 from asynfusion_ros.cli import main
-from asynfusion_ros.evaluation.commands import make_table
-from asynfusion_ros.evaluation.heldout import Summary
+from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.evaluation.catalogue import FIGURES, info_of
+from asynfusion_ros.evaluation.report import make_document, make_notes, make_table, winners
+from asynfusion_ros.evaluation.summary import Summary
+
+
+def exact(value, takes=4):
+    return Summary(value, value, value, takes)
 
 
 def test_a_row_for_each_figure_and_a_column_for_each_subject():
     results = {
-        "model": {"error": Summary(0.5, 0.25, 0.75, 4), "speed": Summary(1, 1, 1, 4)},
-        "still": {"error": Summary(0.0625, 0, 0.125, 4), "speed": Summary(0, 0, 0, 4)},
+        "model": {
+            "fgd": Summary(240.04, 200.0, 280.0, 4),
+            "face_error": Summary(0.5, 0.25, 0.75, 4),
+        },
+        "still": {"face_error": exact(0.0625)},
     }
     assert make_table(results).splitlines() == [
         "| figure | model | still |",
         "|---|---|---|",
-        "| error | 0.500 (0.250 to 0.750) | 0.062 (0.000 to 0.125) |",
-        "| speed | 1.000 (1.000 to 1.000) | 0.000 (0.000 to 0.000) |",
+        "| fgd | 240.0 (200.0 to 280.0) | - |",
+        "| face_error | 0.500 (0.250 to 0.750) | 0.062 |",
     ]
+
+
+RESULTS = {
+    "model": {
+        "face_error": exact(0.2),
+        "jaw_speed_ratio": exact(1.5),
+        "beat_alignment_audio": exact(0.8),
+        "blinks_per_minute": exact(20.0),
+        "mouth_correlation": Summary(0.5, 0.4, 0.6, 4),
+    },
+    "ground_truth": {
+        "face_error": exact(0.0),
+        "jaw_speed_ratio": exact(1.0),
+        "beat_alignment_audio": exact(0.85),
+        "blinks_per_minute": exact(15.0),
+        "mouth_correlation": exact(1.0),
+    },
+    "shuffled_audio": {
+        "face_error": exact(0.2),
+        "jaw_speed_ratio": exact(1.6),
+        "beat_alignment_audio": exact(0.7),
+        "blinks_per_minute": exact(21.0),
+        "mouth_correlation": Summary(0.1, 0.0, 0.2, 4),
+    },
+    "still": {
+        "face_error": exact(0.1),
+        "jaw_speed_ratio": exact(0.0),
+        "beat_alignment_audio": exact(0.0),
+        "blinks_per_minute": exact(0.0),
+        "mouth_correlation": exact(0.0),
+    },
+    "jitter": {
+        "face_error": exact(0.15),
+        "jaw_speed_ratio": exact(0.8),
+        "beat_alignment_audio": exact(0.95),
+        "blinks_per_minute": exact(0.0),
+        "mouth_correlation": exact(0.0),
+    },
+}
+
+
+def test_each_kind_of_best_has_its_winner():
+    best = winners(RESULTS, ["model", "shuffled_audio", "still", "jitter"])
+    assert best == {
+        "face_error": "still",  # low
+        "jaw_speed_ratio": "jitter",  # 0.8 is nearer to 1 than 1.5, still is as far as can be
+        "beat_alignment_audio": "jitter",  # high
+        "blinks_per_minute": "model",  # nearest to the truth
+        "mouth_correlation": "model",
+    }
+
+
+def test_notes_say_what_controls_win():
+    assert make_notes(RESULTS) == [
+        "still beats model in: face_error.",
+        "jitter beats model in: jaw_speed_ratio, beat_alignment_audio.",
+        "jitter beats the ground truth itself in: beat_alignment_audio.",
+        "Better than shuffled audio with intervals apart: jaw_speed_ratio, beat_alignment_audio, "
+        "blinks_per_minute, mouth_correlation.",
+    ]
+
+
+def test_a_tie_is_the_models():
+    assert winners(RESULTS, ["model", "shuffled_audio"])["face_error"] == "model"
+
+
+def test_the_document_is_json_with_everything():
+    document = json.loads(json.dumps(make_document(RESULTS, {"split": "test"}, ["a note"])))
+    assert document["split"] == "test"
+    assert document["notes"] == ["a note"]
+    assert document["results"]["model"]["mouth_correlation"] == {
+        "mean": 0.5, "low": 0.4, "high": 0.6, "takes": 4, "seeds": 1,
+    }  # fmt: skip
+
+
+def test_every_figure_knows_what_is_best():
+    assert {info.best for info in FIGURES.values()} == {"high", "low", "one", "truth"}
+    with pytest.raises(ConfigError, match="no figure"):
+        info_of("beauty")
 
 
 @pytest.mark.parametrize("steps", ["4", "4/", "4/8/2", "a/b", "-1/2"])

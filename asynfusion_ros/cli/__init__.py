@@ -19,7 +19,7 @@ COMMANDS = {
     "prepare": ("asynfusion_ros.training.commands", "cut recordings into training windows"),
     "train": ("asynfusion_ros.training.commands", "train the teacher"),
     "distill": ("asynfusion_ros.training.commands", "distil a teacher into a few-step model"),
-    "evaluate": ("asynfusion_ros.evaluation.commands", "measure a model on held-out recordings"),
+    "evaluate": ("asynfusion_ros.cli.evaluate", "measure a model on held-out recordings"),
 }
 
 

@@ -1,76 +1,140 @@
-"""A model on takes it never saw, beside ground truth, shuffled audio, a still avatar and noise."""
+"""A model on takes it never saw, beside ground truth and controls, in every figure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from asynfusion_ros.data.recording import Array, Recording
+from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.errors import DataError
-from asynfusion_ros.evaluation import metrics
+from asynfusion_ros.evaluation import coordination, metrics
+from asynfusion_ros.evaluation.beats import (
+    BeatSettings,
+    audio_beats_s,
+    beat_alignment,
+    motion_beats_s,
+)
+from asynfusion_ros.evaluation.catalogue import FIGURES
+from asynfusion_ros.evaluation.controls import CONTROLS, Clips, control_clips, generate_clips
+from asynfusion_ros.evaluation.distances import measure_sets
+from asynfusion_ros.evaluation.diversity import (
+    correct_keypoints,
+    l1_diversity,
+    semantic_recall,
+)
+from asynfusion_ros.evaluation.embedding import Embedding
+from asynfusion_ros.evaluation.lips import (
+    ClosureSettings,
+    closure_scores,
+    lip_targets,
+    lip_vertex_error_mm,
+)
+from asynfusion_ros.evaluation.motion_windows import is_measured, mask_of
+from asynfusion_ros.evaluation.summary import Summary, summarise_takes
+from asynfusion_ros.motion.blendshapes import mouth_opening
 from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.limits import JointLimiter, to_joint_positions
+from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.streaming.generator import MotionGenerator
 
-SUBJECTS = ("model", "ground_truth", "shuffled_audio", "still", "noise")
-
 Progress = Callable[[int, int], None]
 Figures = dict[str, float]
+Results = dict[str, dict[str, Summary]]
 
 
 @dataclass(frozen=True)
-class Summary:
-    """The mean of a figure over takes (of ratios the geometric mean).
+class Ruler:
+    """How figures are measured: skeleton, beats, closures, autoencoders, and the model's hop."""
 
-    With its 95 % bootstrap interval over takes, and their number.
-    """
-
-    mean: float
-    low: float
-    high: float
-    takes: int
+    hop_frames: int
+    skeleton: Skeleton = field(default_factory=Skeleton.load)
+    beats: BeatSettings = field(default_factory=BeatSettings)
+    closures: ClosureSettings = field(default_factory=ClosureSettings)
+    embeddings: tuple[Embedding, ...] = ()
+    reduction: str = "mean"
 
 
 def evaluate_model(
-    generator: MotionGenerator, recordings: list[Recording], progress: Progress | None = None
-) -> dict[str, dict[str, Summary]]:
+    generator: MotionGenerator,
+    recordings: Sequence[Recording],
+    progress: Progress | None = None,
+    seeds: int = 1,
+    ruler: Ruler | None = None,
+) -> Results:
     """Return subject -> figure -> Summary over `recordings`, which must be held-out takes."""
     if len(recordings) < 2:
         raise DataError(f"{len(recordings)} held-out takes; shuffling audio needs at least 2")
-    skeleton = Skeleton.load()
-    rows: dict[str, list[Figures]] = {subject: [] for subject in SUBJECTS}
-    for index, recording in enumerate(recordings):
-        other = recordings[(index + 1) % len(recordings)]
-        for subject, clip in _subjects(generator, recording, other.samples):
-            rows[subject].append(measure_take(clip, recording.clip, skeleton, generator))
+    subjects = make_subjects(generator, recordings, progress, seeds)
+    return measure_subjects(subjects, recordings, ruler or Ruler(generator.plan.hop_frames))
+
+
+def make_subjects(
+    generator: MotionGenerator,
+    recordings: Sequence[Recording],
+    progress: Progress | None = None,
+    seeds: int = 1,
+) -> dict[str, Clips]:
+    """Return the clips of the model, the ground truth and the controls."""
+    done, total = 0, 2 * seeds * len(recordings)
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
         if progress is not None:
-            progress(index + 1, len(recordings))
-    return {subject: _summarise(figures) for subject, figures in rows.items()}
+            progress(done, total)
+
+    shuffled = generate_clips(generator, recordings, seeds, shuffled=True, advance=advance)
+    model = generate_clips(generator, recordings, seeds, advance=advance)
+    subjects: dict[str, Clips] = {"model": model, "ground_truth": [[r.clip] for r in recordings]}
+    for name in CONTROLS:
+        subjects[name] = [[control_clips(generator.description, name, r.clip)] for r in recordings]
+    return {**subjects, "shuffled_audio": shuffled}
+
+
+def measure_subjects(
+    subjects: Mapping[str, Clips], recordings: Sequence[Recording], ruler: Ruler
+) -> Results:
+    """Return all figures of all subjects, in the catalogue's order."""
+    voices = [audio_beats_s(recording.samples) for recording in recordings]
+    results: Results = {}
+    for subject, clips in subjects.items():
+        figures: dict[str, Summary] = {}
+        for embedding in ruler.embeddings:
+            figures |= measure_sets(clips, recordings, embedding, ruler.reduction)
+        takes = [
+            [measure_take(clip, recording, ruler, voice) for clip in versions]
+            for recording, versions, voice in zip(recordings, clips, voices, strict=True)
+        ]
+        figures |= _summarise(takes)
+        results[subject] = {name: figures[name] for name in FIGURES if name in figures}
+    return results
 
 
 def measure_take(
-    clip: MotionClip, truth: MotionClip, skeleton: Skeleton, generator: MotionGenerator
+    clip: MotionClip,
+    recording: Recording,
+    ruler: Ruler,
+    audio_s: npt.NDArray[np.float64] | None = None,
 ) -> Figures:
-    """Return all figures of one clip against the truth; ratios only where the truth moves.
+    """Return the figures of one clip against the truth; ratios only where the truth moves.
 
-    Figures of the body are given only where more than a head was measured.
+    Figures of face and body are given only where those were measured; a body is more than a head.
     """
-    figures = {
-        "mouth_correlation": metrics.mouth_correlation(clip, truth),
-        "mouth_error": metrics.mouth_error(clip, truth),
-        "face_error": metrics.face_error(clip, truth),
-    }
-    if (truth_speed := metrics.jaw_speed(truth)) > 0.0:
-        figures["jaw_speed_ratio"] = metrics.jaw_speed(clip) / truth_speed
-    measured = np.ones(clip.body.shape[1]) if truth.body_mask is None else truth.body_mask[0]
-    if measured.reshape(-1, 3).all(axis=1).sum() > 1:  # more than a head
-        figures |= _body_figures(clip, truth, measured)
-        figures["limit_hits"] = count_limit_hits(clip, skeleton)
-        figures["seam_ratio"] = metrics.seam_ratio(clip, generator.plan.hop_frames)
+    truth = recording.clip
+    measured = mask_of(truth, "body")
+    figures: Figures = {}
+    if is_measured(truth, "face"):
+        figures |= _face_figures(clip, recording, ruler)
+    if is_measured(truth, "body"):
+        voice = audio_beats_s(recording.samples) if audio_s is None else audio_s
+        figures |= _body_figures(clip, recording, ruler, voice)
+    own, theirs = (coordination.coordination(c, measured) for c in (clip, truth))
+    if is_measured(truth, "face") and theirs:
+        figures |= own
+        figures["coordination_gap"] = coordination.coordination_gap(own, theirs)
     return figures
 
 
@@ -83,59 +147,57 @@ def count_limit_hits(clip: MotionClip, skeleton: Skeleton) -> float:
     return limiter.counts["position"] / (joints * len(clip))
 
 
-def within_limits(clip: MotionClip, skeleton: Skeleton) -> bool:
-    """Tell whether what would be published stays inside every joint's limits."""
-    positions = to_joint_positions(skeleton, clip.body, clip.fps_hz)
-    return bool(((positions >= skeleton.lower_rad) & (positions <= skeleton.upper_rad)).all())
+def _face_figures(clip: MotionClip, recording: Recording, ruler: Ruler) -> Figures:
+    truth = recording.clip
+    targets, speech = lip_targets(recording, ruler.closures)
+    opening = mouth_opening(clip.face)
+    figures = {
+        "mouth_correlation": metrics.mouth_correlation(clip, truth),
+        "mouth_error": metrics.mouth_error(clip, truth),
+        **closure_scores(opening, clip.fps_hz, targets, speech, ruler.closures),
+        "lip_vertex_error_mm": lip_vertex_error_mm(clip, truth),
+        "face_error": metrics.face_error(clip, truth),
+        "blinks_per_minute": coordination.blinks_per_minute(clip),
+    }
+    for part in ("jaw", "brows", "gaze"):
+        pace = coordination.activity(truth, part).mean()
+        if pace > 0.0:
+            own = coordination.activity(clip, part).mean()
+            figures[f"{part}_speed_ratio"] = float(own / pace)
+    return figures
 
 
-def _body_figures(clip: MotionClip, truth: MotionClip, measured: npt.ArrayLike) -> Figures:
+def _body_figures(
+    clip: MotionClip, recording: Recording, ruler: Ruler, voice: npt.NDArray[np.float64]
+) -> Figures:
+    truth, measured = recording.clip, mask_of(recording.clip, "body")
+    halts = motion_beats_s(clip, ruler.skeleton, ruler.beats)
+    chosen = metrics.measured_joints(measured)
+    own, theirs = (c.body.reshape(len(c), -1, 3)[:, chosen] for c in (clip, truth))
+    figures = {
+        f"beat_alignment_{way}": beat_alignment(halts, voice, way, ruler.beats.sigma_s)
+        for way in ("motion", "audio")
+    }
+    figures["body_pck"] = correct_keypoints(own, theirs)
+    figures["body_l1_diversity"] = l1_diversity(own.reshape(len(own), -1))
+    if recording.semantic is not None:
+        figures["semantic_recall"] = semantic_recall(own, theirs, recording.semantic)
+    figures["limit_hits"] = count_limit_hits(clip, ruler.skeleton)
+    figures["seam_ratio"] = metrics.seam_ratio(clip, ruler.hop_frames)
     speed = metrics.body_speed_rad_s(truth, measured)
     jerk = metrics.body_jerk_rad_s3(truth, measured)
-    if speed == 0.0 or jerk == 0.0:  # a person who does not move has no pace to compare with
-        return {}
-    return {
-        "body_speed_ratio": metrics.body_speed_rad_s(clip, measured) / speed,
-        "body_jerk_ratio": metrics.body_jerk_rad_s3(clip, measured) / jerk,
-    }
+    if speed > 0.0 and jerk > 0.0:  # a person who does not move has no pace to compare with
+        figures["body_speed_ratio"] = metrics.body_speed_rad_s(clip, measured) / speed
+        figures["body_jerk_ratio"] = metrics.body_jerk_rad_s3(clip, measured) / jerk
+    return figures
 
 
-def _subjects(
-    generator: MotionGenerator, recording: Recording, other: Array
-) -> Iterator[tuple[str, MotionClip]]:
-    truth = recording.clip
-    frames = len(truth)
-    yield "model", _fit(generator.generate(recording.samples), frames)
-    yield "ground_truth", truth
-    shuffled = np.resize(other, recording.samples.shape)
-    yield "shuffled_audio", _fit(generator.generate(shuffled), frames)
-    about = generator.description
-    face = np.tile(about.idle_face, (frames, 1))
-    yield "still", MotionClip(truth.fps_hz, face, np.tile(about.idle_body, (frames, 1)))
-    rng = np.random.default_rng(0)
-    noise = [
-        statistics.unnormalise(rng.standard_normal((frames, len(statistics.mean))))
-        for statistics in (about.face, about.body)
-    ]
-    yield "noise", MotionClip(truth.fps_hz, np.clip(noise[0], 0.0, 1.0), noise[1])
-
-
-def _fit(clip: MotionClip, frames: int) -> MotionClip:
-    """Cut the clip, or hold its last frame, to be as long as the truth."""
-    rows = np.minimum(np.arange(frames), len(clip) - 1)
-    return MotionClip(clip.fps_hz, clip.face[rows], clip.body[rows])
-
-
-def _mean(values: npt.NDArray[np.float64]) -> float:
-    return float(values.mean())
-
-
-def _summarise(takes: list[Figures]) -> dict[str, Summary]:
-    names = sorted({name for take in takes for name in take})
+def _summarise(takes: Sequence[Sequence[Figures]]) -> dict[str, Summary]:
+    names = {name for versions in takes for name in versions[0]}
     summaries = {}
     for name in names:
-        values = np.array([take[name] for take in takes if name in take])
-        mean = metrics.geometric_mean if name.endswith("_ratio") else _mean
-        low, high = metrics.bootstrap_interval(values, mean)
-        summaries[name] = Summary(mean(values), low, high, len(values))
+        table = [
+            [figures[name] for figures in versions] for versions in takes if name in versions[0]
+        ]
+        summaries[name] = summarise_takes(name, table)
     return summaries

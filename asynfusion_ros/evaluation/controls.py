@@ -1,0 +1,75 @@
+"""Motion that no figure should prefer: another take's sound, a still avatar, trembling, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.data.recording import Recording
+from asynfusion_ros.errors import DataError
+from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.sampling.description import ModelDescription
+from asynfusion_ros.streaming.generator import MotionGenerator
+
+Clips = list[list[MotionClip]]
+"""Clips of a subject: by take, then by seed."""
+
+CONTROLS = ("shuffled_audio", "still", "jitter", "noise")
+SUBJECTS = ("model", "ground_truth", *CONTROLS)
+JITTER_SHARE = 0.1
+"""Trembling is the still pose with this share of each channel's spread."""
+
+
+def generate_clips(
+    generator: MotionGenerator,
+    recordings: Sequence[Recording],
+    seeds: int,
+    shuffled: bool = False,
+    advance: Callable[[], None] | None = None,
+) -> Clips:
+    """Return the model's motion for every take and seed; `shuffled` gives it the next take's sound.
+
+    Raises DataError where there is only one take to shuffle.
+    """
+    if shuffled and len(recordings) < 2:
+        raise DataError(f"{len(recordings)} held-out takes; shuffling audio needs at least 2")
+    clips: Clips = []
+    for index, recording in enumerate(recordings):
+        other = recordings[(index + 1) % len(recordings)].samples
+        sound = np.resize(other, recording.samples.shape) if shuffled else recording.samples
+        first = generator.settings.seed
+        clips.append([])
+        for seed in range(first, first + seeds):
+            clips[-1].append(fit(generator.generate(sound, seed=seed), len(recording.clip)))
+            if advance is not None:
+                advance()
+    return clips
+
+
+def control_clips(about: ModelDescription, name: str, truth: MotionClip) -> MotionClip:
+    """Return the control `name`, "still", "jitter" or "noise", of a take.
+
+    Still is the model's idle pose; noise is normal with mean and spread of the training data.
+    """
+    frames = len(truth)
+    face, body = np.tile(about.idle_face, (frames, 1)), np.tile(about.idle_body, (frames, 1))
+    if name == "still":
+        return MotionClip(truth.fps_hz, face, body)
+    rng = np.random.default_rng(0)
+    moved = []
+    for rest, spread in ((face, about.face), (body, about.body)):
+        centre, share = (spread.mean, 1.0) if name == "noise" else (rest, JITTER_SHARE)
+        moved.append(centre + share * spread.std * rng.standard_normal(rest.shape))
+    return MotionClip(truth.fps_hz, _weights(moved[0]), np.asarray(moved[1], np.float32))
+
+
+def fit(clip: MotionClip, frames: int) -> MotionClip:
+    """Cut the clip, or hold its last frame, to be as long as the truth."""
+    rows = np.minimum(np.arange(frames), len(clip) - 1)
+    return MotionClip(clip.fps_hz, clip.face[rows], clip.body[rows])
+
+
+def _weights(face: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    return np.clip(np.asarray(face, np.float32), 0.0, 1.0)
