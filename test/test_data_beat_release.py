@@ -141,6 +141,18 @@ def test_labels_may_be_missing(tmp_path):
     assert (found.emotion, found.frame_emotion, found.semantic) == (None, None, None)
 
 
+def test_channels_that_the_face_lacks_are_masked(tmp_path):
+    write_beat_take(tmp_path, BAD, fps=15)
+    rewrite_face(
+        tmp_path,
+        lambda d: d.update(
+            names=d["names"][1:], frames=[{**f, "weights": f["weights"][1:]} for f in d["frames"]]
+        ),
+    )
+    (found,), _ = collect(scan_beat(tmp_path))
+    assert found.clip.face_mask[0].tolist() == [0.0] + [1.0] * 50
+
+
 def rewrite_face(folder, change):
     path = folder / "2_scott_0_10_10.json"
     document = json.loads(path.read_text())

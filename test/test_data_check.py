@@ -89,6 +89,20 @@ def test_several_roots_are_read_together(root):
     assert {r.source for r in recordings} == {"me", "TED"}
 
 
+def test_windows_are_prepared_from_several_roots(root, tmp_path):
+    config = tmp_path / "few.yaml"
+    config.write_text("prepare: {stride_frames: 60}")
+    folders = ["--data", str(root / "mine"), "--data", str(root / "ted15")]
+    arguments = ["--out", str(tmp_path / "out"), "--config", str(config)]
+    assert main(["prepare", *folders, *arguments]) == 0
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert {take["source"] for take in manifest["takes"]} == {"me"}
+    assert main(["prepare", *folders, *arguments, "--set", "restricted_data=true"]) == 0
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert {take["source"] for take in manifest["takes"]} == {"me", "TED"}
+    assert main(["prepare", "--data", str(root / "beat_take"), *arguments]) == 2
+
+
 def test_a_folder_without_data_is_refused(tmp_path):
     with pytest.raises(DataError, match="no data set of a known layout"):
         find_sets(tmp_path)

@@ -77,7 +77,10 @@ def _read_take(path: Path) -> Iterator[Recording]:
     position = frame_times(len(body), rate_hz, FPS_HZ)[:frames]
     joints = sample_rotations(body.reshape(len(body), -1, 3), position)
     face = np.clip(rows_at(weights, times_s, np.arange(frames) / FPS_HZ), 0.0, 1.0)
-    clip = MotionClip(FPS_HZ, face, joints.reshape(frames, -1), None, mask[:1].repeat(frames, 0))
+    # A channel that never leaves 0 was not captured, or stands not in the file.
+    given = np.tile(weights.any(axis=0).astype(np.float32), (frames, 1))
+    body = joints.reshape(frames, -1)
+    clip = MotionClip(FPS_HZ, face, body, given, mask[:1].repeat(frames, 0))
     emotion, moods = _read_emotion(path.with_suffix(".csv"), frames)
     number, name = path.stem.split("_")[:2]
     yield Recording(
