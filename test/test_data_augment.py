@@ -221,7 +221,7 @@ def test_a_mirror_also_swaps_what_was_measured(tmp_path):
     windows = PreparedWindows(folder)
     rng = np.random.default_rng(0)
     for name, width in (("face_mask", 51), ("body_mask", 8)):
-        drawn = rng.integers(0, 2, (len(windows.arrays["take"]), width))
+        drawn = rng.integers(0, 2, (len(windows.take), width))
         drawn[:, 0] = 1
         mask = drawn.repeat(3, axis=1) if width == 8 else drawn
         np.save(folder / f"{name}.npy", mask.astype(np.float16))

@@ -31,6 +31,10 @@ def windows(folder):
     return PreparedWindows(folder)
 
 
+def files_of(folder):
+    return {path.stem: np.load(path) for path in folder.glob("*.npy")}
+
+
 def tensors_of(batch):
     values = {**vars(batch), **vars(batch.manner)}
     return {name: value for name, value in values.items() if name != "manner"}
@@ -52,7 +56,7 @@ def test_validation_takes_teach_nothing(folder, tmp_path):
     """Whatever stands in the validation windows, statistics and training batches stay the same."""
     windows = PreparedWindows(folder)
     before = windows.measure(), windows.sample(0, PLAIN, windows.measure())
-    for name, array in windows.arrays.items():
+    for name, array in files_of(folder).items():
         changed = np.array(array)
         if name in ("audio", "face", "body"):
             changed[windows.val] += 100
@@ -69,7 +73,7 @@ def test_statistics_count_only_what_was_measured(windows):
     faces_only = ~windows._has_body[windows.train]
     assert faces_only.any()
     rows = windows.train[~faces_only]
-    body = np.asarray(windows.arrays["body"][rows], np.float32).reshape(-1, 24)
+    body = windows.arrays["body"].read(rows).reshape(-1, 24)
     np.testing.assert_allclose(windows.measure().body.std, body.std(axis=0), rtol=1e-2)
 
 
@@ -108,7 +112,7 @@ def test_mirrored_windows_mirror_both_streams(windows):
 def test_a_folder_that_was_not_prepared_is_refused(folder, tmp_path):
     with pytest.raises(DataError, match="run `asynfusion prepare` first"):
         PreparedWindows(tmp_path)
-    for name, array in PreparedWindows(folder).arrays.items():
+    for name, array in files_of(folder).items():
         np.save(tmp_path / f"{name}.npy", array)
     manifest = json.loads((folder / "manifest.json").read_text())
     for take in manifest["takes"]:
@@ -137,7 +141,7 @@ def test_styles_are_those_of_the_take_and_stay_open_where_nothing_was_measured(w
 
 
 def test_emotions_come_from_the_takes(folder, tmp_path):
-    for name, array in PreparedWindows(folder).arrays.items():
+    for name, array in files_of(folder).items():
         np.save(tmp_path / f"{name}.npy", array)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["takes"][0]["emotion"] = "joy"
@@ -151,13 +155,36 @@ def test_emotions_come_from_the_takes(folder, tmp_path):
 
 def test_a_model_s_numbers_of_speakers_go_on(windows):
     about = untrained_checkpoint(NetworkSettings(width=8, heads=2, speakers=8)).description
-    before = np.asarray(windows.arrays["speaker"])
+    before = windows.speaker
     assert set(before) == {1, 2}
     assert windows.continue_numbers({"source": 1, "x": 4}, about) == {
         "source": 1, "x": 4, "faces": 5,
     }  # fmt: skip
-    after = np.asarray(windows.arrays["speaker"])
+    after = windows.speaker
     assert (after[before == 2] == 1).all()
     assert (after[before == 1] == 5).all()
     with pytest.raises(DataError, match="room for 7"):
         windows.continue_numbers({"x": 7}, about)
+
+
+def test_several_folders_are_one(folder, windows, tmp_path):
+    files = files_of(folder)
+    for name, array in files.items():
+        np.save(tmp_path / f"{name}.npy", array[::-1] if name == "audio" else array)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["speakers"] = {"source": 1, "other": 2}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    both = PreparedWindows([folder, tmp_path])
+    count = len(windows.take)
+    assert len(both.take) == 2 * count
+    assert both.manifest["speakers"] == {"faces": 1, "other": 2, "source": 3}
+    assert set(both.speaker[:count]) == {1, 3}
+    assert set(both.speaker[count:]) == {2, 3}
+    assert both.take[count] == windows.take[0] + len(manifest["takes"])
+    rows = np.array([count + 1, 0, count, 2 * count - 1, 3])
+    expected = np.concatenate([files["audio"], files["audio"][::-1]])[rows]
+    assert np.array_equal(both.arrays["audio"].read(rows), expected.astype(np.float32))
+    manifest["features"] = {**manifest["features"], "look_ahead_s": 0.2}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="different features"):
+        PreparedWindows([folder, tmp_path])

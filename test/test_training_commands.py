@@ -88,7 +88,7 @@ def test_from_recordings_to_figures(config, tmp_path, capsys):
     teacher, student, figures = tmp_path / "teacher", tmp_path / "student", tmp_path / "f.json"
     (data / "talk30" / "two.npz").write_bytes(b"cut off")
     run("prepare", "--data", data, "--out", prepared, "--config", config)
-    assert "left out two" in capsys.readouterr().out
+    assert "left out talk30/two" in capsys.readouterr().out
     run("train", "--prepared", prepared, "--out", teacher, "--config", config)
     run(
         "distill", "--prepared", prepared, "--teacher", teacher, "--out", student,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asynfusion_ros.data.prepare import ARRAYS
 from asynfusion_ros.data.talk30 import mirror_body
 from asynfusion_ros.errors import DataError
-from asynfusion_ros.motion.blendshapes import mirror_face
+from asynfusion_ros.motion.blendshapes import mirror_face, mouth_opening
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.networks import Known, MannerBatch
 from asynfusion_ros.sampling.description import UNKNOWN, ModelDescription
+from asynfusion_ros.training.prepared import open_prepared, renumber
 from asynfusion_ros.training.settings import TrainSettings
 
 _FPS_HZ = 30.0
@@ -49,7 +49,7 @@ class Statistics:
 class Batch:
     """Normalised windows: audio (B, T, A), face (B, T, 51), body (B, T, 24), their masks (B, 1, D).
 
-    `has_body` (B,) tells which windows have any; `known` (B, T, 1) is 1 on frames to be given.
+    `has_face` and `has_body` (B,) tell which windows have any; `known` (B, T, 1) is 1 on frames to be given.
     """
 
     audio: Tensor
@@ -57,6 +57,7 @@ class Batch:
     body: Tensor
     face_mask: Tensor
     body_mask: Tensor
+    has_face: Tensor
     has_body: Tensor
     manner: MannerBatch
     audio_given: Tensor
@@ -78,28 +79,18 @@ class Batch:
 
 
 class PreparedWindows:
-    """The windows of one prepared folder, normalised on demand."""
+    """The windows of prepared folders, normalised on demand."""
 
-    def __init__(self, folder: Path) -> None:
-        """Map the arrays; raise DataError where the folder is not a prepared one."""
-        folder = Path(folder)
-        try:
-            self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
-            self.arrays = {
-                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-                for name in ARRAYS
-            }
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{folder} is not a prepared folder ({error}); run `asynfusion prepare` first"
-            ) from error
-        splits = np.array([take["split"] for take in self.manifest["takes"]])
-        split = splits[self.arrays["take"]]
+    def __init__(self, folders: Path | Sequence[Path]) -> None:
+        """Open one folder or several; raise DataError where they cannot teach."""
+        folders = [folders] if isinstance(folders, Path) else list(folders)
+        self.manifest, self.arrays, self.take, self.speaker = open_prepared(folders)
+        split = np.array([take["split"] for take in self.manifest["takes"]])[self.take]
         self.train = np.flatnonzero(split == "train")
         self.val = np.flatnonzero(split == "val")
         if not self.train.size:
-            raise DataError(f"{folder} holds no training windows")
-        self._has_body = np.max(self.arrays["body_mask"], axis=1) > 0
+            raise DataError(f"{[str(folder) for folder in folders]} hold no training windows")
+        self._has_body = self.arrays["body_mask"].read(np.arange(len(self.take))).max(axis=1) > 0
         named = {take.get("emotion") or UNKNOWN for take in self.manifest["takes"]}
         self.emotions = (UNKNOWN, *sorted(named - {UNKNOWN}))
 
@@ -107,9 +98,9 @@ class PreparedWindows:
     def take_styles(self) -> np.ndarray[Any, Any]:
         """Styles of each take (takes, 7), the mean over its windows; NaN where not measured."""
         styles = np.full((len(self.manifest["takes"]), len(STYLE_NAMES)), np.nan, np.float32)
-        skeleton, take_of = Skeleton.load(), np.asarray(self.arrays["take"])
-        for take in np.unique(take_of):
-            rows = np.flatnonzero(take_of == take)
+        skeleton = Skeleton.load()
+        for take in np.unique(self.take):
+            rows = np.flatnonzero(self.take == take)
             rows = rows[:: max(1, len(rows) // _STYLE_WINDOWS)]
             found = [describe_style(self._clip(int(row)), skeleton) for row in rows]
             values, known = (np.stack(part) for part in zip(*found, strict=True))
@@ -128,6 +119,7 @@ class PreparedWindows:
         Raises DataError where the model has no room for a speaker, or not the emotion.
         """
         own: dict[str, int] = self.manifest["speakers"]
+        speakers = dict(speakers)
         for name in own:
             speakers.setdefault(name, max(speakers.values(), default=0) + 1)
         if max(speakers.values(), default=0) >= about.network.speakers:
@@ -138,15 +130,14 @@ class PreparedWindows:
         if foreign := set(self.emotions) - set(about.emotions):
             raise DataError(f"emotions {sorted(foreign)}; the model knows {list(about.emotions)}")
         self.emotions = about.emotions
-        table = np.arange(max(own.values(), default=0) + 1)
-        table[list(own.values())] = [speakers[name] for name in own]
-        self.arrays["speaker"] = table[np.asarray(self.arrays["speaker"])]
+        self.speaker = renumber(self.speaker, own, speakers)
+        self.manifest["speakers"] = {name: speakers[name] for name in own}
         return speakers
 
     def _clip(self, row: int) -> MotionClip:
-        data = {k: np.asarray(self.arrays[k][row], np.float32) for k in ("face", "body")}
+        data = {k: self.arrays[k].read([row])[0] for k in ("face", "body")}
         masks = [
-            np.broadcast_to(np.asarray(self.arrays[f"{k}_mask"][row], np.float32), v.shape)
+            np.broadcast_to(self.arrays[f"{k}_mask"].read([row])[0], v.shape)
             for k, v in data.items()
         ]
         return MotionClip(_FPS_HZ, data["face"], data["body"], *masks)
@@ -156,17 +147,30 @@ class PreparedWindows:
         rows = self.train[:: max(1, self.train.size // 2000)]
 
         def of(name: str) -> ChannelStatistics:
-            values = np.asarray(self.arrays[name][rows], np.float32)
+            values = self.arrays[name].read(rows)
             flat = values.reshape(-1, values.shape[-1])
             if name == "audio":
                 return ChannelStatistics.from_arrays(flat)
-            mask = np.asarray(self.arrays[f"{name}_mask"][rows], np.float32)
+            mask = self.arrays[f"{name}_mask"].read(rows)
             return ChannelStatistics.from_arrays(flat, np.repeat(mask, values.shape[1], axis=0))
 
-        taught = np.unique(np.asarray(self.arrays["take"])[self.train])
+        taught = np.unique(self.take[self.train])
         styles = self.take_styles[taught]
         style = ChannelStatistics.from_arrays(np.nan_to_num(styles), np.isfinite(styles))
         return Statistics(of("face"), of("body"), of("audio"), style)
+
+    def find_idle_face(self) -> np.ndarray[Any, Any]:
+        """Return the median face (51,) of the frames whose mouth is nearly shut.
+
+        Only windows whose whole face was measured count, where there are any.
+        """
+        rows = self.train[:: max(1, self.train.size // 4000)]
+        whole = self.arrays["face_mask"].read(rows).min(axis=1) > 0
+        rows = rows[whole] if whole.any() else rows
+        face = self.arrays["face"].read(rows).reshape(-1, 51)
+        opening = mouth_opening(face)
+        idle: np.ndarray[Any, Any] = np.median(face[opening <= np.quantile(opening, 0.2)], axis=0)
+        return idle
 
     def sample(self, step: int, settings: TrainSettings, statistics: Statistics) -> Batch:
         """Return the batch of one training step."""
@@ -195,7 +199,7 @@ class PreparedWindows:
         settings: TrainSettings,
         statistics: Statistics,
     ) -> Batch:
-        data = {name: np.asarray(array[rows], np.float32) for name, array in self.arrays.items()}
+        data = {name: array.read(rows) for name, array in self.arrays.items()}
         for index in np.flatnonzero(mirrored):
             data["face"][index] = mirror_face(data["face"][index])
             data["body"][index] = mirror_body(data["body"][index])
@@ -206,7 +210,7 @@ class PreparedWindows:
         lengths = np.where(rng.random(size) < settings.known_share, lengths, 0)
         known = np.arange(frames)[None] < np.minimum(lengths, frames - 1)[:, None]
         given = rng.random(size) >= settings.null_share
-        manner = self._manner(data, rng, settings, statistics)
+        manner = self._manner(rows, rng, settings, statistics)
         tensor = torch.from_numpy
         return Batch(
             audio=tensor(statistics.audio.normalise(data["audio"])),
@@ -214,6 +218,7 @@ class PreparedWindows:
             body=tensor(statistics.body.normalise(data["body"])),
             face_mask=tensor(data["face_mask"])[:, None],
             body_mask=tensor(data["body_mask"])[:, None],
+            has_face=tensor(data["face_mask"].any(axis=1)),
             has_body=tensor(data["body_mask"].any(axis=1)),
             manner=manner,
             audio_given=tensor(given),
@@ -222,13 +227,13 @@ class PreparedWindows:
 
     def _manner(
         self,
-        data: dict[str, np.ndarray[Any, Any]],
+        rows: np.ndarray[Any, Any],
         rng: np.random.Generator,
         settings: TrainSettings,
         statistics: Statistics,
     ) -> MannerBatch:
         """Tell the network part of what is known of each window's manner, as users do."""
-        take = data["take"].astype(np.int64)
+        take, speaker = self.take[rows], self.speaker[rows]
         stranger = rng.random(len(take)) < settings.unknown_speaker_share
         style = statistics.style.normalise(self.take_styles[take])
         style += settings.style_noise * rng.standard_normal(style.shape)
@@ -236,7 +241,7 @@ class PreparedWindows:
         hidden |= rng.random((len(take), 1)) < settings.unknown_style_share
         mute = rng.random(len(take)) < settings.unknown_style_share
         return MannerBatch(
-            torch.from_numpy(np.where(stranger, 0, data["speaker"]).astype(np.int64)),
+            torch.from_numpy(np.where(stranger, 0, speaker)),
             torch.from_numpy(np.where(hidden, np.nan, style).astype(np.float32)),
-            torch.from_numpy(np.where(mute, 0, self.take_emotions[take]).astype(np.int64)),
+            torch.from_numpy(np.where(mute, 0, self.take_emotions[take])),
         )

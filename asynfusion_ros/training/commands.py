@@ -34,7 +34,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.set_defaults(run=run_prepare)
 
     parser = subparsers.add_parser("train", help="train the teacher")
-    parser.add_argument("--prepared", type=Path, required=True, help="folder made by prepare")
+    _add_prepared(parser)
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder, resumable")
     parser.add_argument(
         "--start", type=Path, default=None, help="fine-tune this model instead of beginning anew"
@@ -43,7 +43,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.set_defaults(run=run_train)
 
     parser = subparsers.add_parser("distill", help="distil a teacher into consistency models")
-    parser.add_argument("--prepared", type=Path, required=True, help="folder made by prepare")
+    _add_prepared(parser)
     parser.add_argument("--teacher", type=Path, required=True, help="checkpoint made by train")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder, resumable")
     parser.add_argument(
@@ -93,6 +93,12 @@ def run_distill(arguments: argparse.Namespace) -> int:
         folders = (arguments.prepared, arguments.teacher, arguments.out)
         distill_student(*folders, settings, _reporter(bar), arguments.start)
     return 0
+
+
+def _add_prepared(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--prepared", type=Path, required=True, nargs="+", help="folders made by prepare"
+    )
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

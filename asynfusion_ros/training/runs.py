@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from asynfusion_ros.audio.features import FeatureSettings
 from asynfusion_ros.data.talk30 import BODY_CUTOFF_HZ
 from asynfusion_ros.errors import ConfigError, DataError
-from asynfusion_ros.motion.blendshapes import mouth_opening
 from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
 from asynfusion_ros.sampling.checkpoint import Checkpoint
@@ -27,7 +26,7 @@ STATE_FOLDER = "state"
 
 
 def train_teacher(
-    prepared: Path,
+    prepared: Path | Sequence[Path],
     out: Path,
     network: NetworkSettings,
     settings: TrainSettings,
@@ -42,6 +41,8 @@ def train_teacher(
     windows = PreparedWindows(prepared)
     if network.styles not in (0, len(STYLE_NAMES)):
         raise ConfigError(f"network.styles is {network.styles}; use 0, or {len(STYLE_NAMES)}")
+    if (count := len(windows.manifest["speakers"])) >= network.speakers:
+        raise ConfigError(f"{count} speakers; set network.speakers to at least {count + 1}")
     network = network.replace(emotions=len(windows.emotions))
     description = _describe(windows, windows.measure(), network, settings)
     torch.manual_seed(settings.seed)
@@ -49,7 +50,7 @@ def train_teacher(
 
 
 def fine_tune_teacher(
-    prepared: Path,
+    prepared: Path | Sequence[Path],
     start: Path,
     out: Path,
     settings: TrainSettings,
@@ -94,7 +95,7 @@ def _train(
 
 
 def distill_student(
-    prepared: Path,
+    prepared: Path | Sequence[Path],
     teacher_folder: Path,
     out: Path,
     settings: DistillSettings,
@@ -138,9 +139,7 @@ def _describe(
     network: NetworkSettings,
     settings: TrainSettings,
 ) -> ModelDescription:
-    rows = windows.train[:: max(1, windows.train.size // 1000)]
-    face = np.asarray(windows.arrays["face"][rows], np.float32).reshape(-1, network.face_dim)
-    opening = mouth_opening(face)
+    idle_face = windows.find_idle_face()
     features = windows.manifest["features"]
     minutes: dict[str, float] = {}
     for take in windows.manifest["takes"]:
@@ -151,7 +150,7 @@ def _describe(
         face=statistics.face,
         body=statistics.body,
         audio=statistics.audio,
-        idle_face=np.median(face[opening <= np.quantile(opening, 0.2)], axis=0),
+        idle_face=idle_face,
         idle_body=statistics.body.mean,
         prediction=settings.prediction,
         fps_hz=float(features["fps_hz"]),

@@ -58,19 +58,17 @@ class Objective:
         return times[0].to(self.device), body.to(self.device)
 
     def add_noise(self, batch: Batch, times: Pair, generator: torch.Generator) -> Noised:
-        """Noise both streams; a window without a body has pure noise in its place."""
+        """Noise both streams; what a window lacks, face or body, is pure noise."""
         noise_face = torch.randn(batch.face.shape, generator=generator).to(self.device)
         noise_body = torch.randn(batch.body.shape, generator=generator).to(self.device)
-        t_body = torch.where(batch.has_body, times[1], self.schedule.steps - 1)
-        x_body = self.schedule.add_noise(batch.body, noise_body, t_body)
-        return Noised(
-            times[0],
-            t_body,
-            noise_face,
-            noise_body,
-            self.schedule.add_noise(batch.face, noise_face, times[0]),
-            torch.where(batch.has_body[:, None, None], x_body, noise_body),
-        )
+        t_face, x_face = self._noise(batch.face, noise_face, times[0], batch.has_face)
+        t_body, x_body = self._noise(batch.body, noise_body, times[1], batch.has_body)
+        return Noised(t_face, t_body, noise_face, noise_body, x_face, x_body)
+
+    def _noise(self, x0: Tensor, noise: Tensor, t: Tensor, given: Tensor) -> Pair:
+        t = torch.where(given, t, self.schedule.steps - 1)  # (B,)
+        x = self.schedule.add_noise(x0, noise, t)  # (B, T, D)
+        return t, torch.where(given[:, None, None], x, noise)
 
     def condition(self, network: DualBranchDiT, batch: Batch) -> Condition:
         """Encode the batch's speech."""
