@@ -58,6 +58,11 @@ class GraphArguments(Settings):
     )
     seed: int = setting(EngineSettings.seed, doc="Seed of the sampling noise", minimum=0)
     speaker: int = setting(EngineSettings.speaker, doc="Whose manner to use", minimum=0)
+    style: str = setting(
+        EngineSettings.style,
+        doc="Manner in numbers, for models that have styles: energy=1.5 and so on",
+    )
+    emotion: str = setting(EngineSettings.emotion, doc="Emotion, for models that know any")
     viewer: bool = setting(True, doc="Serve the avatar as a web page")
     viewer_port: int = setting(
         ViewerSettings.port, doc="Port of the web page", minimum=0, maximum=65535
@@ -138,7 +143,7 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
 
 
 def _avatar(arguments: GraphArguments) -> NodeSpec:
-    same = ("audio_type", "device", "deterministic", "seed", "speaker")
+    same = ("audio_type", "device", "deterministic", "seed", "speaker", "style", "emotion")
     parameters = {name: getattr(arguments, name) for name in same}
     parameters["checkpoint"] = _absolute(arguments.checkpoint)
     parameters["publish_tf"] = not arguments.robot_state_publisher

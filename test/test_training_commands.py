@@ -9,6 +9,7 @@ import pytest
 from data_helpers import write_data
 
 from asynfusion_ros.cli import main
+from asynfusion_ros.data.prepare import PrepareSettings
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import Checkpoint
@@ -115,3 +116,12 @@ def check_figures(path: Path) -> None:
     assert results["still"]["mouth_correlation"]["mean"] == 0.0
     values = [summary["mean"] for figures in results.values() for summary in figures.values()]
     assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("name", ["small", "base", "smoke", "paper_beat", "paper_show"])
+def test_every_configuration_can_be_read(name, repo):
+    path = repo / "config" / f"{name}.yaml"
+    NetworkSettings.from_yaml(path, "network")
+    PrepareSettings.from_yaml(path, "prepare")
+    TrainSettings.from_yaml(path, "train")
+    DistillSettings.from_yaml(path, "distill")

@@ -14,8 +14,13 @@ from asynfusion_ros.errors import AsynFusionError
 COMMANDS = {
     "up": ("asynfusion_ros.nodes.commands", "start the whole ROS graph: audio, avatar, viewer"),
     "generate": ("asynfusion_ros.cli.generate", "make motion files and a video from a recording"),
+    "style": ("asynfusion_ros.cli.style", "measure the style of a few seconds of motion"),
     "info": ("asynfusion_ros.cli.info", "say what a trained model is"),
     "data": ("asynfusion_ros.data.commands", "check folders of recordings"),
+    "synthesise": (
+        "asynfusion_ros.data.synthesis.commands",
+        "make speech with known articulation, to train the mouth",
+    ),
     "prepare": ("asynfusion_ros.training.commands", "cut recordings into training windows"),
     "train": ("asynfusion_ros.training.commands", "train the teacher"),
     "distill": ("asynfusion_ros.training.commands", "distil a teacher into a few-step model"),

@@ -48,6 +48,16 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     parser.add_argument("--method", choices=("lcm", "ddim"), default=defaults.method)
     parser.add_argument("--speaker", type=int, default=defaults.speaker, help="whose manner")
+    parser.add_argument(
+        "--style",
+        default=defaults.style,
+        metavar="NAME=VALUE,...",
+        help="manner, for models with styles",
+    )
+    parser.add_argument("--emotion", default=defaults.emotion, help="for models that know any")
+    parser.add_argument(
+        "--guidance", type=float, default=defaults.guidance, help="of speech and manner, for ddim"
+    )
     parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of the noise")
     parser.add_argument("--no-video", action="store_true", help="leave the preview out")
     parser.set_defaults(run=run_generate)
@@ -69,6 +79,9 @@ def run_generate(arguments: argparse.Namespace) -> int:
         expression_steps=expression_steps,
         gesture_steps=gesture_steps,
         speaker=arguments.speaker,
+        style=arguments.style,
+        emotion=arguments.emotion,
+        guidance=arguments.guidance,
         seed=arguments.seed,
         deterministic=True,
     )

@@ -52,6 +52,8 @@ def describe(checkpoint: Checkpoint) -> dict[str, str]:
         "window": f"{network.window_frames} frames at {about.fps_hz:g} Hz, "
         f"look-ahead {about.look_ahead_s:g} s",
         "audio": f"{network.audio_dim} features",
+        "styles": ", ".join(about.style_names) or "none",
+        "emotions": ", ".join(about.emotions[1:]) or "none",
         "prediction": f"{about.prediction}, {about.schedule.steps} noise levels",
     }
     for name in WEIGHTS:
