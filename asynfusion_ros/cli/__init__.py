@@ -25,6 +25,7 @@ COMMANDS = {
     "train": ("asynfusion_ros.training.commands", "train the teacher"),
     "distill": ("asynfusion_ros.training.commands", "distil a teacher into a few-step model"),
     "evaluate": ("asynfusion_ros.cli.evaluate", "measure a model on held-out recordings"),
+    "reproduce": ("asynfusion_ros.cli.reproduce", "make a table of the paper anew"),
 }
 
 

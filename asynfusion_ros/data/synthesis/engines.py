@@ -98,7 +98,7 @@ class HibariEngine:
         harmonic += tilt
         rest += tilt
         noise += tilt + voice.breath_db * math.log(10.0) / 20.0
-        pitch = _intone(pitch, voice.pitch / voice.formant, voice.intonation)
+        pitch = intone(pitch, voice.pitch / voice.formant, voice.intonation)
         samples = self._dsp.synth(harmonic, phase, noise, rest, rest_phase, pitch, rng)
         return np.asarray(samples, np.float32), np.asarray(frames, np.float32).ravel()
 
@@ -186,7 +186,7 @@ def _tilt(bins: int, gain_db: float) -> Array:
     return gain
 
 
-def _intone(pitch_hz: Array, ratio: float, intonation: float) -> Array:
+def intone(pitch_hz: Array, ratio: float, intonation: float) -> Array:
     """Return the pitch (F,) times `ratio`, its movement about the mean times `intonation`."""
     voiced = pitch_hz > _UNVOICED_HZ
     if not voiced.any():
