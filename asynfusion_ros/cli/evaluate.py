@@ -15,6 +15,7 @@ from asynfusion_ros.cli.info import DEFAULT_MODEL
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.evaluation.autoencoder import ARCHITECTURES, AutoencoderSettings
 from asynfusion_ros.evaluation.beats import BEAT_JOINTS, BeatSettings
+from asynfusion_ros.evaluation.distances import DISTANCE_OF, training_distance
 from asynfusion_ros.evaluation.diversity import REDUCTIONS
 from asynfusion_ros.evaluation.embedding import Embedding
 from asynfusion_ros.evaluation.generators import open_generator
@@ -99,12 +100,17 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     ruler = make_ruler(arguments, settings.hop_frames, embeddings)
     results = measure_subjects(subjects, held_out, ruler)
     notes = report(results)
+    reference = {e.kind: training_distance(held_out, e) for e in embeddings}
+    for kind, distance in reference.items():
+        shown = "-" if distance is None else f"{distance:.3f}"
+        print(f"- {DISTANCE_OF[kind]} of the training takes, other real people: {shown}")
     if arguments.json is not None:
         about = {
             "settings": settings.to_dict(),
             "split": arguments.split,
             "seeds": arguments.seeds,
             "takes": [r.name for r in held_out],
+            "training_distance": reference,
             **describe_ruler(ruler),
         }
         document = make_document(results, about, notes)

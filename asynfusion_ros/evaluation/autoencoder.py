@@ -1,13 +1,16 @@
 """The autoencoder whose latents the Fréchet distances compare: convolutions over a motion window.
 
-`diffsheg` is the form of DiffSHEG's evaluation network (width 300, latent 300); `ours` is the same
-stack with fewer channels and a latent of 32, of which a small test set still gives a covariance.
+`diffsheg` is the form of DiffSHEG's evaluation network (width 300, latent 300). `ours` is the same
+stack with fewer channels, and a latent of 32, of which a small test set gives a covariance; it
+is shown speeds beside poses, because a network that only sees poses smooths trembling away and
+finds noise close to people.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from asynfusion_ros.errors import ConfigError
@@ -58,14 +61,18 @@ class AutoencoderSettings(Settings):
 class MotionAutoencoder(nn.Module):
     """Windows (B, T, D) of z-scored motion to latents (B, latent) and back."""
 
+    pace: Tensor
+
     def __init__(self, settings: AutoencoderSettings, channels: int) -> None:
         """Build encoder and decoder for windows of `channels` channels."""
         super().__init__()
         w, frames = settings.width, settings.window_frames
         slope = 1.0 if settings.architecture == "diffsheg" else 0.2  # theirs is the identity
+        self.sees_speed = settings.architecture == "ours"
+        self.register_buffer("pace", torch.ones(channels))
         after = ((frames - 4) - 4) // 2 + 1 - 2
         self.convolutions = nn.Sequential(
-            *_convolution(channels, w, 3),
+            *_convolution(2 * channels if self.sees_speed else channels, w, 3),
             *_convolution(w, 2 * w, 3),
             *_convolution(2 * w, 2 * w, 4, stride=2),
             nn.Conv1d(2 * w, w, 3),
@@ -88,9 +95,17 @@ class MotionAutoencoder(nn.Module):
 
     def encode(self, windows: Tensor) -> Tensor:
         """Return the latents (B, latent) of windows (B, T, D)."""
-        features = self.convolutions(windows.transpose(1, 2))  # (B, D, T) -> (B, after * width)
+        seen = windows
+        if self.sees_speed:
+            seen = torch.cat([windows, self.speed(windows)], dim=2)  # (B, T, 2 D)
+        features = self.convolutions(seen.transpose(1, 2))  # (B, after * width)
         latents: Tensor = self.to_latent(features)  # (B, latent)
         return latents
+
+    def speed(self, windows: Tensor) -> Tensor:
+        """Return the steps (B, T, D) that lead to each frame, over `pace`, that of people (D,)."""
+        steps = torch.diff(windows, dim=1, prepend=windows[:, :1])  # (B, T, D)
+        return steps / self.pace
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return the windows (B, T, D) as the latents tell them."""

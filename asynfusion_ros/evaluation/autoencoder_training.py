@@ -18,6 +18,7 @@ Progress = Callable[[int, int], None]
 
 _BLOCK = 20
 """Windows are held in blocks, every tenth one, since neighbours overlap."""
+_SLOWEST = 1e-3
 
 
 def fit(
@@ -39,6 +40,7 @@ def fit(
         for module in network.modules():
             if isinstance(module, nn.Conv1d | nn.Linear | nn.BatchNorm1d):
                 module.reset_parameters()
+    network.pace.copy_(_pace(windows))
     network.train()
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     for step in range(settings.steps):
@@ -59,6 +61,14 @@ def fit(
     return error
 
 
+def _pace(windows: MotionWindows) -> Tensor:
+    """Return the spread of each channel's steps (D,), 1 where it never moves."""
+    steps = np.diff(windows.values, axis=1).astype(np.float64)  # (N, T - 1, D)
+    there = np.maximum(windows.mask.mean(axis=(0, 1)), 1e-6)  # masked windows do not move
+    spread = np.sqrt((steps**2).mean(axis=(0, 1)) / there)
+    return torch.from_numpy(np.where(spread < _SLOWEST, 1.0, spread).astype(np.float32))
+
+
 def _loss(
     network: MotionAutoencoder,
     windows: MotionWindows,
@@ -69,7 +79,7 @@ def _loss(
     mask = torch.from_numpy(windows.mask[rows])  # (B, 1, D)
     gap: Tensor = (network(values) - values) * mask  # (B, T, D)
     share = mask.mean().clamp(min=1e-6)
-    speed = torch.diff(gap, dim=1).abs().mean()
+    speed = network.speed(gap).abs().mean()
     loss: Tensor = (gap.abs().mean() + velocity_weight * speed) / share
     return loss
 

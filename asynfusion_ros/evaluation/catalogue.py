@@ -32,6 +32,7 @@ FIGURES: dict[str, FigureInfo] = {
     "gesture_diversity": FigureInfo("high", "Div of body windows"),
     "beat_alignment_motion": FigureInfo("high", "BA, mean over motion beats (eq. 18)"),
     "beat_alignment_audio": FigureInfo("high", "BA, mean over audio beats (BEAT's code)"),
+    "beat_gain": FigureInfo("high", "BA over motion beats above that of the voice shifted in time"),
     "mouth_correlation": FigureInfo("high", "correlation of the mouth openings"),
     "mouth_error": FigureInfo("low", "mean absolute difference of the mouth openings"),
     "closure_recall": FigureInfo("high", "share of lip closures that are made, within 50 ms"),

@@ -18,6 +18,18 @@ DISTANCE_OF = {"motion": "fmd", "face": "fed", "body": "fgd"}
 DIVERSITY_OF = {"face": "expression_diversity", "body": "gesture_diversity"}
 
 
+def training_distance(recordings: Sequence[Recording], embedding: Embedding) -> float | None:
+    """Return the distance of the training takes to held-out ones: what other real people score.
+
+    None where fewer than two windows of the held-out takes can be measured.
+    """
+    clips = [r.clip for r in recordings if is_measured(r.clip, embedding.kind)]
+    latents = [embedding.latents(embedding.windows(clip, clip)) for clip in clips]
+    if sum(map(len, latents)) < 2:
+        return None
+    return frechet_of_latents(embedding.latents(embedding.training), np.concatenate(latents))
+
+
 def measure_sets(
     clips: Clips, recordings: Sequence[Recording], embedding: Embedding, reduction: str = "mean"
 ) -> dict[str, Summary]:

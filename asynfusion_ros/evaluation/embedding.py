@@ -36,7 +36,7 @@ from asynfusion_ros.motion.normalisation import ChannelStatistics
 Progress = Callable[[int, int], None]
 Array = npt.NDArray[np.float64]
 
-_VERSION = 1
+_VERSION = 2
 _CONFIG, _WEIGHTS = "config.json", "weights.safetensors"
 
 
@@ -51,6 +51,7 @@ class Embedding:
     data_sha256: str
     weights_sha256: str
     error: float
+    training: MotionWindows
 
     @property
     def identity(self) -> dict[str, str | float]:
@@ -118,7 +119,7 @@ def open_embedding(
         error = fit(network, windows, settings, progress)
         _save(folder, network, kind, settings, data_sha256, error)
     about = _load(folder, network)
-    return Embedding(kind, settings, statistics, network.eval(), data_sha256, *about)
+    return Embedding(kind, settings, statistics, network.eval(), data_sha256, *about, windows)
 
 
 def _thin(windows: MotionWindows, most: int) -> MotionWindows:

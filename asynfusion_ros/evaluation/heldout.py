@@ -15,6 +15,7 @@ from asynfusion_ros.evaluation.beats import (
     BeatSettings,
     audio_beats_s,
     beat_alignment,
+    beat_gain,
     motion_beats_s,
 )
 from asynfusion_ros.evaluation.catalogue import FIGURES
@@ -178,6 +179,7 @@ def _body_figures(
         f"beat_alignment_{way}": beat_alignment(halts, voice, way, ruler.beats.sigma_s)
         for way in ("motion", "audio")
     }
+    figures["beat_gain"] = beat_gain(halts, voice, clip.duration_s, ruler.beats.sigma_s)
     figures["body_pck"] = correct_keypoints(own, theirs)
     figures["body_l1_diversity"] = l1_diversity(own.reshape(len(own), -1))
     if recording.semantic is not None:

@@ -30,7 +30,9 @@ def show(summary: Summary | None) -> str:
     if summary is None:
         return "-"
     digits = 1 if abs(summary.mean) >= 100.0 else 3
-    mean, low, high = (f"{v:.{digits}f}" for v in (summary.mean, summary.low, summary.high))
+    mean, low, high = (
+        f"{round(v, digits) + 0.0:.{digits}f}" for v in (summary.mean, summary.low, summary.high)
+    )
     return mean if low == high else f"{mean} ({low} to {high})"
 
 

@@ -1,0 +1,159 @@
+"""A reproduced table as Markdown, with what can be said of it computed, and as a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.evaluation.catalogue import info_of
+from asynfusion_ros.evaluation.report import show
+from asynfusion_ros.evaluation.reproduction import PAPER_SECONDS, Table
+from asynfusion_ros.evaluation.summary import Summary
+
+Row = Mapping[str, Summary]
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """A table's rows by title, its figures, and times per window where it is a timed one."""
+
+    table: Table
+    rows: Mapping[str, Row]
+    controls: Mapping[str, Row]
+    seconds: Mapping[str, Mapping[str, Summary]]
+
+
+def join_seeds(rows: Sequence[Row], figures: Sequence[str]) -> dict[str, Summary]:
+    """Return one row of several trained seeds: mean and Student's 95 % interval over them.
+
+    A single seed keeps its interval over takes.
+    """
+    if len(rows) == 1:
+        return {name: rows[0][name] for name in figures if name in rows[0]}
+    joined = {}
+    for name in figures:
+        values = np.array([row[name].mean for row in rows if name in row])
+        if values.size:
+            reach = (
+                student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+            )
+            mean = float(values.mean())
+            takes = rows[0][name].takes
+            joined[name] = Summary(mean, mean - reach, mean + reach, takes, len(values))
+    return joined
+
+
+def table_markdown(result: TableResult) -> str:
+    """Return our table and, beside it, the paper's."""
+    table = result.table
+    names = list(result.seconds[next(iter(result.seconds))]) if result.seconds else []
+    lines = [_line("variant", *table.figures, *(f"{name} [ms]" for name in names))]
+    lines.append("|---" * (1 + len(table.figures) + len(names)) + "|")
+    for variant in table.variants:
+        row = result.rows[variant.name]
+        times = [_milliseconds(result.seconds[variant.name][name]) for name in names]
+        lines.append(_line(variant.title, *(show(row.get(f)) for f in table.figures), *times))
+    for name, control in result.controls.items():
+        lines.append(_line(f"*{name}*", *(show(control.get(f)) for f in table.figures)))
+    return "\n".join([*lines, "", "The paper's (BEAT, its own autoencoder):", "", _paper(table)])
+
+
+def say_order(result: TableResult) -> list[str]:
+    """Return for each figure of the paper whether its order of variants holds here, and how surely.
+
+    A pair of variants is decided where the intervals of the two do not touch.
+    """
+    table, notes = result.table, []
+    titles = {variant.name: variant.title for variant in table.variants}
+    for column, figure in enumerate(table.figures):
+        known = [n for n, values in table.paper.items() if len(values) > column]
+        if len(known) < 2 or any(figure not in result.rows[name] for name in known):
+            continue
+        info = info_of(figure)
+        ours = sorted(known, key=lambda n: info.loss(result.rows[n][figure].mean, 0.0))
+        theirs = sorted(known, key=lambda n: info.loss(table.paper[n][column], 0.0))
+        agree = surely = against = 0
+        for first, second in combinations(theirs, 2):
+            a, b = result.rows[first][figure], result.rows[second][figure]
+            right = ours.index(first) < ours.index(second)
+            apart = a.high < b.low or b.high < a.low
+            agree, surely = agree + right, surely + (right and apart)
+            against += (not right) and apart
+        pairs = len(known) * (len(known) - 1) // 2
+        verdict = "the paper's order holds" if ours == theirs else "another order than the paper's"
+        notes.append(
+            f"{figure}: {verdict}; best to worst here: {', '.join(titles[n] for n in ours)}. "
+            f"{agree} of {pairs} pairs stand as in the paper, {surely} of them with intervals "
+            f"apart; {against} pairs stand clearly the other way."
+        )
+    return notes
+
+
+def say_cost(result: TableResult) -> list[str]:
+    """Return how far each strategy is from the first in FMD, and how much faster."""
+    notes: list[str] = []
+    first = result.table.variants[0]
+    for variant in result.table.variants[1:]:
+        own, base = result.rows[variant.name].get("fmd"), result.rows[first.name].get("fmd")
+        if own is None or base is None:
+            continue
+        change = 100.0 * (own.mean / base.mean - 1.0)
+        paper = result.table.paper
+        theirs = 100.0 * (paper[variant.name][0] / paper[first.name][0] - 1.0)
+        note = f"{variant.title}: FMD {change:+.1f} % against {first.title} (paper {theirs:+.1f} %)"
+        for name, base_s in result.seconds.get(first.name, {}).items():
+            faster = base_s.mean / result.seconds[variant.name][name].mean
+            note += f"; {faster:.1f} times as fast, {name}"
+        faster = PAPER_SECONDS[first.name] / PAPER_SECONDS[variant.name]
+        notes.append(f"{note} (paper {faster:.1f} times).")
+    return notes
+
+
+def draw_plot(result: TableResult, path: Path) -> None:
+    """Draw each figure as bars with intervals; raise ConfigError where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415  (optional)
+    except ImportError as error:
+        raise ConfigError("plots need matplotlib; install asynfusion_ros[plots]") from error
+    table = result.table
+    rows = {v.title: result.rows[v.name] for v in table.variants}
+    rows |= {k: v for k, v in result.controls.items() if k not in ("noise", "ground_truth")}
+    width = 1.2 + 2.6 * len(table.figures)
+    figure = Figure(figsize=(width, 1.2 + 0.34 * len(rows)), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(table.figures), sharey=True))
+    places = np.arange(len(rows))[::-1]
+    colours = ["#3b6fa0" if title not in result.controls else "#b5b5b5" for title in rows]
+    for axis, name in zip(axes, table.figures, strict=True):
+        for place, row, colour in zip(places, rows.values(), colours, strict=True):
+            if (summary := row.get(name)) is not None:
+                reach = [[summary.mean - summary.low], [summary.high - summary.mean]]
+                axis.barh(place, summary.mean, color=colour, height=0.7)
+                axis.errorbar(summary.mean, place, xerr=reach, color="#222222", capsize=2)
+        axis.set_title(name, fontsize=9)
+        axis.tick_params(labelsize=8)
+    axes[0].set_yticks(places, list(rows))
+    figure.savefig(path, dpi=90)
+
+
+def _paper(table: Table) -> str:
+    lines = [_line("variant", *table.figures), "|---" * (1 + len(table.figures)) + "|"]
+    for variant in table.variants:
+        values = table.paper.get(variant.name, ())
+        cells = [f"{value:g}" for value in values]
+        cells += ["-"] * (len(table.figures) - len(cells))
+        lines.append(_line(variant.title, *cells))
+    return "\n".join(lines)
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _milliseconds(time_s: Summary) -> str:
+    return f"{1e3 * time_s.mean:.1f} ({1e3 * time_s.low:.1f} to {1e3 * time_s.high:.1f})"
