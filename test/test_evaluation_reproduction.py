@@ -32,9 +32,8 @@ def around(value, reach=0.0):
 
 
 def test_tables_share_runs_and_distil_only_what_samples_in_few_steps():
-    assert [run.name for run in runs_of(TABLES["table3"], 2)] == [
-        "concat-seed0", "gated-seed0", "cosync-seed0", "concat-seed1", "gated-seed1", "cosync-seed1",
-    ]  # fmt: skip
+    names = [f"{how}-seed{seed}" for seed in (0, 1) for how in ("concat", "gated", "cosync")]
+    assert [run.name for run in runs_of(TABLES["table3"], 2)] == names
     assert runs_of(TABLES["table1"], 1) == [Run("cosync", 0, True), Run("e2g", 0, False)]
     assert runs_of(TABLES["table4"], 1) == [Run("cosync", 0, True)]
     with pytest.raises(ConfigError, match="0 seeds"):

@@ -40,6 +40,10 @@ _VERSION = 2
 _CONFIG, _WEIGHTS = "config.json", "weights.safetensors"
 
 
+class TooFewWindowsError(DataError):
+    """The training takes hold too little motion for an autoencoder."""
+
+
 @dataclass(frozen=True)
 class Embedding:
     """An autoencoder of one kind of motion ("motion", "face", "body"), always in eval mode."""
@@ -98,18 +102,20 @@ def open_embedding(
 ) -> Embedding:
     """Return the autoencoder of the takes' training split, from the cache or trained into it.
 
-    Raises DataError where no training take has this kind of motion.
+    Raises TooFewWindowsError where the training takes have too little of this kind of motion.
     """
     takes = usable([r for r in recordings if r.split == "train"], kind)
     if not takes:
-        raise DataError(f"no training take has the {kind} measured; an autoencoder needs some")
+        raise TooFewWindowsError(f"no training take has the {kind} measured")
     clips = [recording.clip for recording in takes]
     statistics = measure_statistics(clips, kind)
     windows = join_windows(
         [cut_motion(c, kind, statistics, settings, settings.train_stride_frames) for c in clips]
     )
     if len(windows) < settings.batch:
-        raise DataError(f"{len(windows)} training windows of {kind}; at least one batch is needed")
+        raise TooFewWindowsError(
+            f"{len(windows)} training windows of {kind}, an autoencoder needs {settings.batch}"
+        )
     windows = _thin(windows, settings.most_windows)
     data_sha256 = hashlib.sha256(windows.values.tobytes() + windows.mask.tobytes()).hexdigest()
     name = sha256_of([_VERSION, kind, settings.to_dict(), data_sha256])[:16]

@@ -10,8 +10,8 @@ from asynfusion_ros.data.prepare import read_all
 from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.evaluation.autoencoder import AutoencoderSettings
-from asynfusion_ros.evaluation.embedding import Embedding, open_embedding
-from asynfusion_ros.evaluation.motion_windows import KINDS, usable
+from asynfusion_ros.evaluation.embedding import Embedding, TooFewWindowsError, open_embedding
+from asynfusion_ros.evaluation.motion_windows import KINDS
 
 Progress = Callable[[str, int, int], None]
 
@@ -51,17 +51,17 @@ def open_embeddings(
     cache: Path,
     progress: Progress | None = None,
 ) -> tuple[Embedding, ...]:
-    """Return the autoencoders of all kinds of motion that the training takes have.
+    """Return the autoencoders of all kinds of motion that enough training takes have.
 
     Each comes from the cache, or is trained into it; `progress(kind, done, steps)` follows that.
     """
     found = []
     for kind in KINDS:
-        if not usable([r for r in recordings if r.split == "train"], kind):
-            print(f"no training take has the {kind} measured; its distance is left out")
-            continue
         follow = None if progress is None else _bound(progress, kind)
-        found.append(open_embedding(recordings, kind, settings, cache, follow))
+        try:
+            found.append(open_embedding(recordings, kind, settings, cache, follow))
+        except TooFewWindowsError as error:
+            print(f"{error}; its distance is left out")
     return tuple(found)
 
 

@@ -49,7 +49,8 @@ class Statistics:
 class Batch:
     """Normalised windows: audio (B, T, A), face (B, T, 51), body (B, T, 24), their masks (B, 1, D).
 
-    `has_face` and `has_body` (B,) tell which windows have any; `known` (B, T, 1) is 1 on frames to be given.
+    `has_face` and `has_body` (B,) tell which windows have any; `known` (B, T, 1) is 1 on frames to
+    be given.
     """
 
     audio: Tensor
