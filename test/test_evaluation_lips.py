@@ -91,7 +91,7 @@ def test_targets_come_from_phonemes_where_there_are_any():
 
     plain = make_recording("a")
     times = np.array([[0.0, 0.2], [0.2, 0.3], [0.3, 0.5], [0.5, 0.6], [0.6, 1.0]])
-    extras = {"phoneme": np.array(["_", "p", "\u02c8a\u02d0", "M", "_"]), "phoneme_time_s": times}
+    extras = {"phonemes": np.array(["_", "p", "\u02c8a\u02d0", "M", "_"]), "phoneme_time_s": times}
     targets, speech = lip_targets(replace(plain, extras=extras))
     assert targets == pytest.approx(times[[1, 3]])
     assert speech == pytest.approx(times[1:4])

@@ -120,10 +120,10 @@ def lip_targets(
 ) -> tuple[Spans, Spans | None]:
     """Return where lips must close (N, 2) [s], and where there is speech (M, 2), if known.
 
-    From the take's phonemes where it has them (`extras`: `phoneme` (P,) names, `phoneme_time_s`
+    From the take's phonemes where it has them (`extras`: `phonemes` (P,) names, `phoneme_time_s`
     (P, 2) start and end): p, b, m. Else from the truth: its own short closures.
     """
-    names, times = (recording.extras.get(key) for key in ("phoneme", "phoneme_time_s"))
+    names, times = (recording.extras.get(key) for key in ("phonemes", "phoneme_time_s"))
     if names is not None and times is not None:
         plain = [str(name).strip(_MARKS).lower() for name in names]
         spans = np.asarray(times, np.float64).reshape(-1, 2)
