@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.errors import ConfigError, brief
+from asynfusion_ros.files import refuse
 
 _PACKAGE = "asynfusion_ros"
 
@@ -26,8 +27,14 @@ def find_resource(relative: str) -> Path:
     """Return the path of a file or folder that comes with the package, such as `models/small`.
 
     Looks in the source tree, the ROS prefixes, then the Python prefix; raises ConfigError with the
-    places searched where it is in none.
+    places searched where it is in none, and for a name that leads out of them.
     """
+    parts = PurePath(relative).parts
+    if not parts or "\0" in relative or ".." in parts or PurePath(relative).is_absolute():
+        raise ConfigError(
+            f"{brief(relative)} is neither there nor a name of one of the package's own files, "
+            "such as models/small; check the path"
+        )
     searched = []
     for root in _candidate_roots():
         path = root / relative
@@ -35,6 +42,18 @@ def find_resource(relative: str) -> Path:
             return path
         searched.append(str(root))
     raise ConfigError(
-        f"{relative!r} was not found in {searched}; build the package with colcon or pip, "
+        f"{brief(relative)} was not found in {searched}; build the package with colcon or pip, "
         "or give the path itself"
     )
+
+
+def find_path(name: str) -> Path:
+    """Return what a user named: a path that exists, or one of the package's own files.
+
+    Raises ConfigError where it is neither.
+    """
+    with refuse(ConfigError, f"{brief(name)} is no path"):
+        given = Path(name).expanduser()
+        if name and given.exists():
+            return given
+    return find_resource(name)

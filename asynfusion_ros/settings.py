@@ -14,9 +14,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.errors import ConfigError, brief
+from asynfusion_ros.files import read_yaml
 
 S = TypeVar("S", bound="Settings")
 
@@ -34,14 +33,16 @@ class SettingInfo:
     def check(self, name: str, value: Any) -> None:
         """Raise ConfigError if `value` lies outside the range or the choices."""
         if self.choices is not None and value not in self.choices:
-            raise ConfigError(f"{name} is {value!r}; choose one of {list(self.choices)}")
-        if self.minimum is None and self.maximum is None:
+            raise ConfigError(f"{name} is {brief(value)}; choose one of {list(self.choices)}")
+        if not isinstance(value, (int, float)):
             return
         low = float("-inf") if self.minimum is None else self.minimum
         high = float("inf") if self.maximum is None else self.maximum
         if not low <= value <= high:
             unit = f" {self.unit}" if self.unit else ""
-            raise ConfigError(f"{name} is {value}{unit}; it must lie in [{low}, {high}]{unit}")
+            raise ConfigError(
+                f"{name} is {brief(value)}{unit}; it must lie in [{low}, {high}]{unit}"
+            )
 
 
 def setting(
@@ -82,22 +83,22 @@ class Settings:
     def from_dict(cls: type[S], values: Mapping[str, Any]) -> S:
         """Build from a mapping; unknown names raise ConfigError and list the known ones."""
         known = [item.name for item in fields(cls)]
-        unknown = sorted(set(values) - set(known))
+        unknown = sorted(brief(name) for name in set(values) - set(known))
         if unknown:
-            raise ConfigError(f"{cls.__name__} has no setting {unknown}; it has {known}")
+            raise ConfigError(
+                f"{cls.__name__} has no setting [{brief(', '.join(unknown))}]; it has {known}"
+            )
         return cls(**{name: _tuplify(value) for name, value in values.items()})
 
     @classmethod
     def from_yaml(cls: type[S], path: Path, section: str | None = None) -> S:
         """Read from a YAML file, or from one top-level `section` of it; raise ConfigError."""
-        try:
-            document = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"cannot read settings from {path}: {error}") from error
-        values = document if section is None else document.get(section, {})
-        if not isinstance(values, Mapping):
-            raise ConfigError(f"{path}: expected a mapping of settings, found {type(values)}")
-        return cls.from_dict(values)
+        document = read_yaml(path, ConfigError) or {}
+        if section is not None and isinstance(document, Mapping):
+            document = document.get(section, {})
+        if not isinstance(document, Mapping):
+            raise ConfigError(f"{path}: expected a mapping of settings, found {type(document)}")
+        return cls.from_dict(document)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON and YAML can hold (tuples become lists)."""
@@ -129,4 +130,4 @@ def _check_type(label: str, value: Any, hint: Any) -> None:
     else:
         fits = isinstance(value, plain)
     if not fits:
-        raise ConfigError(f"{label} is {value!r} ({type(value).__name__}); expected {hint}")
+        raise ConfigError(f"{label} is {brief(value)} ({type(value).__name__}); expected {hint}")

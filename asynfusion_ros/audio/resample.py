@@ -12,13 +12,17 @@ import soundfile
 import soxr
 
 from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
-from asynfusion_ros.errors import AudioError
+from asynfusion_ros.errors import AudioError, brief
+from asynfusion_ros.files import refuse
 
 FloatArray = npt.NDArray[np.float32]
 
 LOWEST_RATE_HZ: Final = 8_000
 HIGHEST_RATE_HZ: Final = 192_000
 MOST_CHANNELS: Final = 8
+MOST_MESSAGE_BYTES: Final = 64 * 1024**2
+MOST_SAMPLES: Final = 2**28  # of one channel, at once: 1 GiB, 1.5 hours at 48 kHz
+_BLOCK_FRAMES: Final = 2**20
 
 # Little-endian sample type and the value of full scale, by its name in numpy and on ROS.
 ENCODINGS: Final[dict[str, tuple[str, float]]] = {
@@ -50,10 +54,16 @@ def convert_to_mono_float(
 
     Full scale of the integers becomes 1. NaN and infinite samples become 0 and are added to
     `counts["nan_samples"]`. Raises AudioError for an unknown encoding, a channel count outside
-    1..8, or a size that is no whole number of frames.
+    1..8, more than 64 MiB, or a size that is no whole number of frames.
     """
+    if len(data) > MOST_MESSAGE_BYTES:
+        raise AudioError(
+            f"{len(data)} bytes in one piece; send at most {MOST_MESSAGE_BYTES}, better 20 ms each"
+        )
     if encoding not in ENCODINGS:
-        raise AudioError(f"the audio encoding is {encoding!r}; send one of {list(ENCODINGS)}")
+        raise AudioError(
+            f"the audio encoding is {brief(repr(encoding))}; send one of {list(ENCODINGS)}"
+        )
     if not 1 <= channels <= MOST_CHANNELS:
         raise AudioError(f"the audio has {channels} channels; send 1 to {MOST_CHANNELS}")
     kind, full_scale = ENCODINGS[encoding]
@@ -120,16 +130,17 @@ def resample(samples: FloatArray, from_hz: int, to_hz: int = SAMPLE_RATE_HZ) -> 
 
 def open_sound(path: Path) -> soundfile.SoundFile:
     """Open a recording (wav, flac, ogg); raise AudioError where it is missing, broken or empty."""
-    if not path.is_file():
-        raise AudioError(f"{path} does not exist or is no file; give a wav or flac file")
-    try:
+    with refuse(AudioError, f"{path} cannot be read; give a wav or flac file"):
+        if not path.is_file():
+            raise AudioError(f"{path} does not exist or is no file; give a wav or flac file")
         file = soundfile.SoundFile(path)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise AudioError(f"{path} cannot be read ({error}); give a wav or flac file") from error
-    if file.frames == 0:
-        file.close()
-        raise AudioError(f"{path} holds no samples; give a recording that is not empty")
     try:
+        if file.frames <= 0:
+            raise AudioError(f"{path} holds no samples; give a recording that is not empty")
+        if file.channels > MOST_CHANNELS:
+            raise AudioError(
+                f"{path} has {file.channels} channels; mix it down to at most {MOST_CHANNELS}"
+            )
         check_rate(file.samplerate)
     except AudioError:
         file.close()
@@ -137,13 +148,32 @@ def open_sound(path: Path) -> soundfile.SoundFile:
     return file
 
 
+def read_mono(path: Path, counts: Counter[str] | None = None) -> tuple[FloatArray, int]:
+    """Return a whole recording as mono samples (N,) and its rate [Hz]; raise AudioError.
+
+    What a header promises is not believed: memory grows with what is really there.
+    """
+    blocks, heard = [], 0
+    with open_sound(Path(path)) as file:
+        rate_hz = int(file.samplerate)
+        with refuse(AudioError, f"{path} is damaged; make the file again"):
+            while heard < file.frames:
+                frames = file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+                if not len(frames):
+                    break
+                heard += len(frames)
+                if heard > MOST_SAMPLES:
+                    raise AudioError(
+                        f"{path} is longer than the {MOST_SAMPLES / rate_hz / 3600:.1f} hours that "
+                        f"are read at once at {rate_hz} Hz; cut it into pieces"
+                    )
+                blocks.append(mix_to_mono(frames, counts))
+    if not blocks:
+        raise AudioError(f"{path} holds no samples; give a recording that is not empty")
+    return np.concatenate(blocks), rate_hz
+
+
 def load_audio(path: Path, counts: Counter[str] | None = None) -> FloatArray:
     """Return a recording (N,) as mono 16 kHz within [-1, 1]; raise AudioError as `open_sound`."""
-    with open_sound(Path(path)) as file:
-        try:
-            frames = file.read(dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            raise AudioError(f"{path} is damaged ({error}); make the file again") from error
-        mono = resample(mix_to_mono(frames, counts), file.samplerate)
-    clipped: FloatArray = np.clip(mono, -1.0, 1.0)
+    clipped: FloatArray = np.clip(resample(*read_mono(path, counts)), -1.0, 1.0)
     return clipped

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
 from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
 from asynfusion_ros.audio.resample import check_rate, mix_to_mono, open_sound
 from asynfusion_ros.audio.tts import SpeechSynthesiser, default_synthesiser
 from asynfusion_ros.errors import AudioError
+from asynfusion_ros.files import refuse
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -59,14 +59,10 @@ class WavSource:
         """Yield the recording's chunks; raise AudioError where it is damaged half-way."""
         heard = 0
         while not self._file.closed:
-            try:
+            at_s = heard / self.sample_rate_hz
+            with refuse(AudioError, f"{self.path} is damaged after {at_s:.2f} s; make it again"):
                 self._file.seek(heard)
                 frames = self._file.read(self._chunk_samples, dtype="float32", always_2d=True)
-            except soundfile.SoundFileError as error:
-                raise AudioError(
-                    f"{self.path} is damaged after {heard / self.sample_rate_hz:.2f} s "
-                    f"({error}); make the file again"
-                ) from error
             if not len(frames):
                 return
             samples = np.clip(mix_to_mono(frames, self.counts), -1.0, 1.0)

@@ -28,9 +28,11 @@ from asynfusion_ros.data.recording import (
 )
 from asynfusion_ros.data.resample import FPS_HZ, frame_times, sample_rotations
 from asynfusion_ros.errors import DataError
+from asynfusion_ros.files import read_text, refuse
 from asynfusion_ros.motion.arkit_json import read_arkit_json
 from asynfusion_ros.motion.clip import MotionClip
 
+LONGEST_S = 1e6
 TAKE = re.compile(r"(\d+)_([a-z]+)_([01])_(\d+)_(\w+)")
 EMOTIONS = (
     "neutral", "happiness", "anger", "sadness", "contempt", "surprise", "fear", "disgust",
@@ -133,16 +135,12 @@ def _read_semantic(path: Path, frames: int) -> Array | None:
 
 def _read_spans(path: Path, delimiter: str) -> list[tuple[float, float, float]]:
     """Return (start, end, value) of each line `name, start, end, duration, value, ...`."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file, delimiter=delimiter) if row]
+    lines = read_text(path, DataError).splitlines(keepends=True)
+    with refuse(DataError, f"{path} is no list of name, start, end, duration, value"):
+        rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
         spans = [(float(row[1]), float(row[2]), float(row[4])) for row in rows]
-    except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise DataError(
-            f"{path} is no list of name, start, end, duration, value: {error}"
-        ) from error
-    if not np.isfinite(np.array(spans)).all():
-        raise DataError(f"{path} holds NaN or infinite values")
+    if not (np.abs(np.array(spans)) < LONGEST_S).all():
+        raise DataError(f"{path} holds NaN, or times beyond {LONGEST_S:g} s")
     return spans
 
 

@@ -17,6 +17,7 @@ from asynfusion_ros.data.smplx import find_show, scan_beat2, scan_show
 from asynfusion_ros.data.talk30 import read_talk30
 from asynfusion_ros.data.ted15 import KEY, scan_ted15
 from asynfusion_ros.errors import DataError
+from asynfusion_ros.files import read_lines
 
 Found = Iterator[Recording | Fault]
 DEEPEST = 2
@@ -124,10 +125,10 @@ def _search(folder: Path, depth: int) -> Iterator[tuple[Path, Format]]:
 def _manifest_rows(folder: Path) -> Iterator[dict[str, object]]:
     path = folder / MANIFEST
     if path.is_file():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in read_lines(path, DataError):
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # reading it will report the line
             if isinstance(row, dict):
                 yield row

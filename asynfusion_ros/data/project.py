@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import soundfile
 from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
 from asynfusion_ros.data.recording import (
     SPLITS,
+    TAKE_NAME,
     Array,
     Fault,
     Recording,
@@ -30,13 +30,13 @@ from asynfusion_ros.data.recording import (
     read_sound,
 )
 from asynfusion_ros.data.resample import FPS_HZ, frame_times, resample_clip, sample_weights
-from asynfusion_ros.errors import DataError
+from asynfusion_ros.errors import DataError, brief
+from asynfusion_ros.files import read_lines, read_text, refuse
 from asynfusion_ros.motion.clip import MotionClip
 
 MANIFEST = "manifest.jsonl"
 BODY_DIM = 24
 _OWN = ("face", "body", "face_mask", "body_mask", "semantic", "frame_emotion")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*")
 _RATES_HZ = (5.0, 240.0)
 
 
@@ -54,7 +54,7 @@ class ProjectWriter:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._manifest = self.folder / MANIFEST
-        text = self._manifest.read_text(encoding="utf-8") if self._manifest.is_file() else ""
+        text = read_text(self._manifest, DataError) if self._manifest.is_file() else ""
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             self._manifest.write_text(whole, encoding="utf-8")
@@ -74,7 +74,7 @@ class ProjectWriter:
         Raises DataError where the name is taken or unfit for a file, or the take is not valid.
         """
         name = recording.name
-        if not _NAME.fullmatch(name):
+        if not TAKE_NAME.fullmatch(name):
             raise DataError(f"{name!r} cannot name a file; use letters, digits and _ . @ + -")
         if name in self._names:
             raise DataError(f"{self.folder} already holds a take {name!r}; give another name")
@@ -110,8 +110,7 @@ def scan_project(folder: Path) -> Iterator[Recording | Fault]:
     if not manifest.is_file():
         raise DataError(f"{manifest} does not exist; give a folder in the project's format")
     seen: set[str] = set()
-    lines = manifest.read_text(encoding="utf-8", errors="replace").splitlines()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_lines(manifest, DataError), 1):
         name = f"{MANIFEST}:{number}"
         try:
             if not line.strip():
@@ -128,17 +127,15 @@ def scan_project(folder: Path) -> Iterator[Recording | Fault]:
 
 def read_row(line: str) -> dict[str, Any]:
     """Return one line of a manifest; raise DataError unless it describes a take."""
-    try:
+    with refuse(DataError, f"{brief(line)} describes no take"):
         row = dict(json.loads(line))
         texts = [row[key] for key in ("id", "source", "licence", "split")]
         texts += [row.get("speaker") or "", row.get("emotion") or ""]
         valid = all(isinstance(text, str) for text in texts)
         fps_hz = float(row["fps_hz"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{line[:200]!r} describes no take: {error!r}") from error
-    if not (valid and _NAME.fullmatch(row["id"]) and row["split"] in SPLITS):
+    if not (valid and TAKE_NAME.fullmatch(row["id"]) and row["split"] in SPLITS):
         raise DataError(
-            f"{line[:200]!r}: id (a file name), source, licence, speaker and emotion must be texts "
+            f"{brief(line)}: id (a file name), source, licence, speaker and emotion must be texts "
             f"and split one of {list(SPLITS)}"
         )
     if not _RATES_HZ[0] <= fps_hz <= _RATES_HZ[1]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import zlib
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 from scipy.signal import butter, sosfiltfilt
 
+from asynfusion_ros import files
 from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
-from asynfusion_ros.errors import DataError, MotionFileError
+from asynfusion_ros.audio.resample import read_mono
+from asynfusion_ros.errors import AudioError, DataError, MotionFileError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 
@@ -28,6 +29,9 @@ RESEARCH_ONLY = "non-commercial research"
 TED_TERMS = "TED's terms (talks CC BY-NC-ND 4.0): train, do not redistribute"
 RESTRICTED = (RESEARCH_ONLY, TED_TERMS)
 """Licences that a model would inherit: such takes train only where `restricted_data` is set."""
+
+TAKE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,199}")
+"""What may name a take's files: no folder, and nothing that leads out of one."""
 
 LONGEST_GAP_S = 0.5
 """Sound and motion of one take may end this far apart; more means that one of them is cut off."""
@@ -123,16 +127,14 @@ def read_any_sound(path: Path) -> Array:
 
 
 def _read_mono(path: Path) -> tuple[Array, int]:
+    counts: Counter[str] = Counter()
     try:
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise DataError(f"{path}: {error}") from error
-    mono: Array = samples.mean(axis=1)
-    if not len(mono):
-        raise DataError(f"{path} holds no sound")
-    if not np.isfinite(mono).all():
+        mono, rate_hz = read_mono(path, counts)
+    except AudioError as error:
+        raise DataError(str(error)) from error
+    if counts["nan_samples"]:
         raise DataError(f"{path} holds NaN or infinite samples")
-    return mono, int(rate_hz)
+    return mono, rate_hz
 
 
 def load_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -140,20 +142,14 @@ def load_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
 
     Objects are never unpickled: a file that needs that is refused.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is no npz of plain arrays: {error}") from error
+    return files.read_arrays(path, DataError)
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, Array]:
     """Return the named arrays of an npz, all of equal length and finite; raise DataError if not."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name], dtype=np.float32) for name in names}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: {error}; it needs the arrays {list(names)}") from error
+    found = load_npz(path)
+    with files.refuse(DataError, f"{path} needs the arrays {list(names)}"):
+        arrays = {name: np.asarray(found[name], dtype=np.float32) for name in names}
     lengths = {len(array) for array in arrays.values()}
     if len(lengths) != 1:
         raise DataError(f"{path}: its arrays have different lengths {sorted(lengths)}")

@@ -32,6 +32,7 @@ from asynfusion_ros.data.recording import (
 from asynfusion_ros.data.resample import FPS_HZ, frame_times, sample_rotations
 from asynfusion_ros.data.retarget import chain, to_body
 from asynfusion_ros.errors import DataError
+from asynfusion_ros.files import read_text, refuse
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 
@@ -159,9 +160,7 @@ def _numbers(
 def _read_splits(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [(row["id"], row["type"]) for row in csv.DictReader(file)]
-    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} needs the columns id and type: {error!r}") from error
+    lines = read_text(path, DataError).splitlines(keepends=True)
+    with refuse(DataError, f"{path} needs the columns id and type"):
+        rows = [(row["id"], row["type"]) for row in csv.DictReader(lines)]
     return {name: "train" if split == "additional" else split for name, split in rows}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from asynfusion_ros.data.recording import (
     SPLITS,
+    TAKE_NAME,
     Array,
     Fault,
     Recording,
@@ -21,7 +22,8 @@ from asynfusion_ros.data.recording import (
     read_sound,
     smooth_motion,
 )
-from asynfusion_ros.errors import DataError
+from asynfusion_ros.errors import DataError, brief
+from asynfusion_ros.files import read_json, read_lines, refuse
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.rotations import compose, invert, make_continuous, mean_rotation
@@ -55,7 +57,7 @@ def read_talk30(folder: Path) -> tuple[list[Recording], list[Fault]]:
     if tuple(_read_json(folder / "face_names.json")) != FACE_NAMES:
         raise DataError(f"{folder / 'face_names.json'} names other channels than ours")
     recordings, faults = [], []
-    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_lines(manifest, DataError), 1):
         name = f"{manifest.name}:{number}"
         try:
             row = _read_row(line)
@@ -67,24 +69,20 @@ def read_talk30(folder: Path) -> tuple[list[Recording], list[Fault]]:
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is not readable JSON: {error}") from error
+    return read_json(path, DataError)
 
 
 def _read_row(line: str) -> Mapping[str, Any]:
     """Return one line of the manifest; raise DataError unless it describes a take."""
-    try:
+    with refuse(DataError, f"{brief(line)} describes no take"):
         row = json.loads(line)
         allowed = row["tier"] in _MEASURED and row["split"] in SPLITS
         texts = all(isinstance(row[key], str) for key in ("id", "source", "licence"))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{line!r} describes no take: {error!r}") from error
+        texts = texts and TAKE_NAME.fullmatch(row["id"]) is not None
     if not (allowed and texts):
         raise DataError(
-            f"{line!r}: tier must be one of {list(_MEASURED)}, split one of {list(SPLITS)}, and "
-            "id, source and licence texts"
+            f"{brief(line)}: tier must be one of {list(_MEASURED)}, split one of {list(SPLITS)}, "
+            "id a file name, source and licence texts"
         )
     return dict(row)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from asynfusion_ros.errors import ConfigError
 
+MOST_STEPS = 100_000
 PREDICTIONS = ("epsilon", "sample", "v_prediction")
 
 Time = int | Tensor
@@ -32,10 +33,10 @@ class NoiseSchedule:
         cls, beta_start: float = 1e-4, beta_end: float = 0.02, steps: int = 1000
     ) -> NoiseSchedule:
         """Return the schedule; raise ConfigError unless 0 < beta_start <= beta_end < 1."""
-        if not 0.0 < beta_start <= beta_end < 1.0 or steps < 1:
+        if not 0.0 < beta_start <= beta_end < 1.0 or not 1 <= steps <= MOST_STEPS:
             raise ConfigError(
                 f"noise schedule from {beta_start} to {beta_end} in {steps} steps; "
-                "betas must satisfy 0 < start <= end < 1, with at least one step"
+                f"betas must satisfy 0 < start <= end < 1, in 1 to {MOST_STEPS} steps"
             )
         return cls(beta_start, beta_end, steps)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.errors import MotionFileError
+from asynfusion_ros.files import read_json, refuse
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 
@@ -34,14 +35,12 @@ def read_arkit_json(path: Path) -> tuple[Array, Array]:
 
     Raises MotionFileError where the file is not of that layout or its values are not finite.
     """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    document = read_json(path, MotionFileError)
+    with refuse(MotionFileError, f"{path} is no ARKit JSON in BEAT's layout"):
         names = list(document["names"])
         given = np.array([frame["weights"] for frame in document["frames"]], np.float32)
         times_s = np.array([frame["time"] for frame in document["frames"]], np.float32)
         given = given.reshape(len(times_s), len(names))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MotionFileError(f"{path} is no ARKit JSON in BEAT's layout: {error!r}") from error
     if not (np.isfinite(given).all() and np.isfinite(times_s).all()):
         raise MotionFileError(f"{path} holds NaN or infinite values")
     face = np.zeros((len(times_s), len(FACE_NAMES)), np.float32)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-from asynfusion_ros.errors import MotionFileError
+from asynfusion_ros.errors import MotionFileError, brief
+from asynfusion_ros.files import read_text, refuse
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.limits import to_joint_positions
 from asynfusion_ros.motion.skeleton import Skeleton
@@ -23,6 +25,8 @@ Array = npt.NDArray[np.float64]
 
 _ROTATIONS = "Yrotation Xrotation Zrotation"
 _MOST_BYTES = 512 * 1024 * 1024
+_MOST_JOINTS = 1000
+_ORDERS = {"".join(order) for order in permutations("XYZ")}
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class BvhFile:
         axes = [c for c in self.channels[index] if c.endswith("rotation")]
         columns = [first + self.channels[index].index(axis) for axis in axes]
         order = "".join(axis[0] for axis in axes)
-        if len(order) != 3 or set(order) - set("XYZ"):
+        if order not in _ORDERS:
             raise MotionFileError(f"{name} has channels {self.channels[index]}; it does not rotate")
         rotation = Rotation.from_euler(order, self.frames[:, columns], degrees=True)
         return np.asarray(rotation.as_rotvec())
@@ -72,31 +76,22 @@ def read_bvh(path: Path) -> BvhFile:
     `frame_time_s` is what the header says, which in BEAT's files is not true: take a known rate.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise MotionFileError(f"{path} is larger than {_MOST_BYTES} bytes; cut it into pieces")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MotionFileError(f"{path} cannot be read: {error}") from error
+    text = read_text(path, MotionFileError, _MOST_BYTES)
     head, separator, motion = text.partition("MOTION")
     if not head.lstrip().startswith("HIERARCHY") or not separator:
         raise MotionFileError(f"{path} is no BVH: it needs HIERARCHY and MOTION")
-    try:
+    with refuse(MotionFileError, f"{path} is malformed"):
         names, parents, offsets, channels = _parse_hierarchy(head)
-        lines = motion.split("\n")
-        header = {key.strip(): value for key, _, value in (line.partition(":") for line in lines)}
-        frame_time_s = float(header["Frame Time"])
-        rows = [line.split() for line in lines if line.strip() and ":" not in line]
-        frames = np.array(rows, dtype=np.float64)
-    except (ValueError, IndexError, KeyError) as error:
-        raise MotionFileError(f"{path} is malformed: {error!r}") from error
-    if not np.isfinite(offsets).all():
-        raise MotionFileError(f"{path}: its offsets must be finite")
-    width = sum(len(c) for c in channels)
-    if frames.ndim != 2 or frames.shape[1] != width or not np.isfinite(frames).all():
+        if len(names) > _MOST_JOINTS:
+            raise ValueError(f"it has {len(names)} joints, and at most {_MOST_JOINTS} are read")
+        width = sum(len(c) for c in channels)
+        frame_time_s, frames = _parse_motion(motion, width)
+    if not (np.isfinite(offsets).all() and 0.0 < frame_time_s < float("inf")):
+        raise MotionFileError(f"{path}: its offsets must be finite, its frame time above 0")
+    if not frames.size or not np.isfinite(frames).all():
         raise MotionFileError(
-            f"{path}: its motion has shape {frames.shape}, its joints have {width} channels, and "
-            "all values must be finite"
+            f"{path}: its motion has shape {frames.shape}; at least one frame of one channel is "
+            "needed, and all values must be finite"
         )
     return BvhFile(names, parents, offsets, channels, frames, frame_time_s)
 
@@ -154,6 +149,22 @@ def _angles(row: Array, column: tuple[int, Array | None]) -> Array:
         return row[first : first + 3]
     # A finger bends about x or z alone, so yaw, pitch, roll are its bend along that axis.
     return np.asarray(axis[::-1] * row[first])
+
+
+def _parse_motion(motion: str, width: int) -> tuple[float, Array]:
+    """Return the frame time [s] and the frames (T, width)."""
+    frame_time_s, rows = None, []
+    for line in motion.split("\n"):
+        key, colon, value = line.partition(":")
+        if colon:
+            frame_time_s = float(value) if key.strip() == "Frame Time" else frame_time_s
+        elif line.strip():
+            rows.append(np.array(line.split(), dtype=np.float64))
+            if len(rows[-1]) != width:
+                raise ValueError(f"{brief(line)} has {len(rows[-1])} values, not {width}")
+    if frame_time_s is None:
+        raise ValueError("it has no 'Frame Time:'")
+    return frame_time_s, np.array(rows, dtype=np.float64).reshape(-1, width)
 
 
 def _channels(words: list[str], joint: int) -> tuple[str, ...]:

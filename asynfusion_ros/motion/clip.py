@@ -38,7 +38,7 @@ class MotionClip:
 
     def __post_init__(self) -> None:
         """Check rate and shapes."""
-        if not self.fps_hz > 0.0:
+        if not 0.0 < self.fps_hz < float("inf"):
             raise MotionFileError(f"a frame rate of {self.fps_hz} Hz; it must be positive")
         if self.face.ndim != 2 or self.body.ndim != 2 or len(self.face) != len(self.body):
             raise MotionFileError(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from asynfusion_ros.errors import MotionFileError
+from asynfusion_ros.files import read_arrays, refuse
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 
@@ -22,15 +21,13 @@ def write_npz(path: Path, clip: MotionClip) -> None:
 
 def read_npz(path: Path) -> MotionClip:
     """Read what `write_npz` wrote; raise MotionFileError otherwise."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = tuple(str(name) for name in file["face_names"])
-            face, body = file["face"].astype(np.float32), file["body"].astype(np.float32)
-            fps_hz = float(file["fps_hz"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise MotionFileError(f"{path} is no motion clip: {error!r}") from error
+    file = read_arrays(path, MotionFileError)
+    with refuse(MotionFileError, f"{path} is no motion clip with face, body, face_names, fps_hz"):
+        names = file["face_names"].astype(str).ravel()[: len(FACE_NAMES) + 1].tolist()
+        face, body = file["face"].astype(np.float32), file["body"].astype(np.float32)
+        fps_hz = float(file["fps_hz"])
     if face.shape[1:] != (len(FACE_NAMES),):
         raise MotionFileError(f"{path}: face has shape {face.shape}; expected (T, 51)")
-    if names != FACE_NAMES or not (np.isfinite(face).all() and np.isfinite(body).all()):
+    if tuple(names) != FACE_NAMES or not (np.isfinite(face).all() and np.isfinite(body).all()):
         raise MotionFileError(f"{path} has other face channels than ours, or values not finite")
     return MotionClip(fps_hz, face, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
-from asynfusion_ros.errors import MotionFileError
+from asynfusion_ros.errors import MotionFileError, brief
+from asynfusion_ros.files import read_yaml, refuse
 from asynfusion_ros.motion.rotations import (
     rotvec_to_matrix,
     rotvec_to_zyx,
@@ -25,6 +26,8 @@ Array = npt.NDArray[np.float64]
 DEFAULT_SKELETON = "config/upper_body.yaml"
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 AXES = ("yaw", "pitch", "roll")
+MOST_JOINTS = 100
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{1,63}")
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class Skeleton:
     def load(cls, path: Path | None = None) -> Skeleton:
         """Read a skeleton file (default: config/upper_body.yaml); raise MotionFileError."""
         file = path or find_resource(DEFAULT_SKELETON)
-        try:
-            values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        values = read_yaml(Path(file), MotionFileError)
+        with refuse(MotionFileError, f"{file} is not a skeleton file"):
             joints = tuple(_ball_joint(row) for row in values["ball_joints"])
             hands = values["fingers"]
             fingers = tuple(
@@ -76,14 +79,40 @@ class Skeleton:
                 for finger in _finger(side, name, hands[name])
             )
             limits = (float(hands["limits"][0]), float(hands["limits"][1]))
-            skeleton = cls(values["name"], joints, fingers, limits, float(hands["velocity"]))
-        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-            raise MotionFileError(f"{file} is not a skeleton file: {error!r}") from error
+            name, velocity_rad_s = str(values["name"]), float(hands["velocity"])
+            skeleton = cls(name, joints, fingers, limits, velocity_rad_s)
         skeleton._check(Path(file))
         return skeleton
 
     def _check(self, file: Path) -> None:
+        names = [name for joint in self.joints for name in (joint.name, joint.robot)]
+        unfit = [name for name in names if not _NAME.fullmatch(name)]
+        if unfit or not 0 < len(self.joints) <= MOST_JOINTS:
+            raise MotionFileError(
+                f"{file} has {len(self.joints)} joints and the names {brief(unfit)}; it needs 1 to "
+                f"{MOST_JOINTS}, named by 2 to 64 letters, digits and _"
+            )
+        self._check_balls(file)
+        self._check_fingers(file)
+
+    def _check_fingers(self, file: Path) -> None:
+        lower, upper = self.finger_limits_rad
+        vectors = np.array([[f.axis, f.offset_m, f.tip_m] for f in self.fingers])
+        if not (-np.pi <= lower < upper <= np.pi and self.finger_velocity_rad_s > 0.0):
+            raise MotionFileError(
+                f"{file}: fingers have limits {self.finger_limits_rad} and velocity "
+                f"{self.finger_velocity_rad_s}; they need -pi <= lower < upper <= pi, and above 0"
+            )
+        if not (np.isfinite(vectors).all() and (np.abs(vectors).max(axis=2) > 0).all()):
+            raise MotionFileError(f"{file}: a finger's axis or step is zero or not finite")
+        if missing := {"l_hand", "r_hand"} - set(self.joint_names):
+            raise MotionFileError(f"{file}: fingers need the joints {sorted(missing)}; add them")
+
+    def _check_balls(self, file: Path) -> None:
         seen: set[str] = set()
+        robots = [joint.robot for joint in self.joints]
+        if len(set(robots)) < len(robots):
+            raise MotionFileError(f"{file}: two joints have one robot name among {robots}")
         for joint in self.joints:
             if joint.parent is not None and joint.parent not in seen:
                 raise MotionFileError(
@@ -98,9 +127,10 @@ class Skeleton:
                     f"{file}: limits of {joint.name} are {joint.limits_rad.tolist()}; each needs "
                     "-pi <= lower < upper <= pi"
                 )
-            if not (np.isfinite(joint.offset_m).all() and joint.velocity_rad_s > 0.0):
+            finite = np.isfinite([*joint.offset_m, *joint.rest, joint.velocity_rad_s]).all()
+            if not (finite and joint.velocity_rad_s > 0.0):
                 raise MotionFileError(
-                    f"{file}: {joint.name} needs a finite offset_m and a positive velocity"
+                    f"{file}: {joint.name} needs finite offset_m and rest, and a positive velocity"
                 )
             seen.add(joint.name)
 

@@ -96,19 +96,20 @@ def _add_shape(link: Xml.Element, skeleton: Skeleton, name: str) -> None:
     elif part == "hand":
         _add_visual(link, "box", "skin", [0.0, 0.045 * side, 0.0], size="0.08 0.09 0.025")
     else:
-        child = next(j for j in skeleton.joints if j.parent == name)
+        end = next((j.offset_m for j in skeleton.joints if j.parent == name), np.zeros(3))
         radius, colour = (0.045, "cloth") if part == "upper_arm" else (0.035, "skin")
-        _add_rod(link, child.offset_m, radius, colour)
+        _add_rod(link, end, radius, colour)
 
 
 def _add_rod(link: Xml.Element, end: Array, radius: float, colour: str) -> None:
-    """Add a cylinder from the link's origin to `end`, with a ball at the origin."""
+    """Add a ball at the link's origin, and a cylinder to `end` if that lies elsewhere."""
     length = float(np.linalg.norm(end))
-    yaw, tilt = np.arctan2(end[1], end[0]), np.arccos(np.clip(end[2] / length, -1.0, 1.0))
-    _add_visual(
-        link, "cylinder", colour, end / 2, [0.0, tilt, yaw],
-        radius=f"{radius:g}", length=f"{length:.4g}",
-    )  # fmt: skip
+    if length > 0.0:
+        yaw, tilt = np.arctan2(end[1], end[0]), np.arccos(np.clip(end[2] / length, -1.0, 1.0))
+        _add_visual(
+            link, "cylinder", colour, end / 2, [0.0, tilt, yaw],
+            radius=f"{radius:g}", length=f"{length:.4g}",
+        )  # fmt: skip
     _add_visual(link, "sphere", colour, [0.0, 0.0, 0.0], radius=f"{1.1 * radius:.3g}")
 
 

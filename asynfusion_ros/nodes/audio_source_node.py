@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
@@ -19,7 +18,7 @@ from asynfusion_ros.nodes.pacing import ChunkReader, repeat
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
 from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import AudioSourceSettings
-from asynfusion_ros.resources import find_resource
+from asynfusion_ros.resources import find_path
 
 _TICK_S = 0.005
 _LINGER_S = 0.5  # so that the last messages leave before the process does
@@ -137,13 +136,7 @@ def open_source(settings: AudioSourceSettings) -> AudioSource:
         return TtsSource(settings.text, chunk_s=settings.chunk_s)
     if not settings.wav:
         raise ConfigError("wav is empty; give a recording, or another source")
-    given = Path(settings.wav).expanduser()
-    if given.is_file() or given.is_absolute():
-        return WavSource(given, settings.chunk_s)
-    try:
-        return WavSource(find_resource(settings.wav), settings.chunk_s)
-    except ConfigError:
-        return WavSource(given, settings.chunk_s)  # says that it does not exist
+    return WavSource(find_path(settings.wav), settings.chunk_s)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

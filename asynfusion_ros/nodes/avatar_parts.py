@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
@@ -20,7 +19,7 @@ from asynfusion_ros.nodes.motion_output import MotionOutput
 from asynfusion_ros.nodes.pacing import EvenGrid
 from asynfusion_ros.nodes.robot_output import RobotOutput
 from asynfusion_ros.nodes.settings import AvatarSettings
-from asynfusion_ros.resources import find_resource
+from asynfusion_ros.resources import find_path
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.clock import Clock
 from asynfusion_ros.streaming.engine import AvatarEngine
@@ -39,9 +38,7 @@ def open_engine(
     warn: Callable[[str], None],
 ) -> AvatarEngine:
     """Load the model and warm it up; raise CheckpointError or ConfigError with what to do."""
-    given = Path(avatar.checkpoint).expanduser()
-    folder = given if given.is_dir() else find_resource(avatar.checkpoint)
-    checkpoint = Checkpoint.load(folder, choose_device(avatar.device))
+    checkpoint = Checkpoint.load(find_path(avatar.checkpoint), choose_device(avatar.device))
     return AvatarEngine.open(checkpoint, settings, limiter=limiter, clock=clock, warn=warn)
 
 

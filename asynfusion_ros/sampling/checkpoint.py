@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from asynfusion_ros.errors import AsynFusionError, CheckpointError
+from asynfusion_ros.errors import AsynFusionError, CheckpointError, brief
+from asynfusion_ros.files import read_bytes, read_json, read_text, refuse
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
 from asynfusion_ros.sampling.description import ModelDescription
@@ -27,6 +27,8 @@ from asynfusion_ros.sampling.description import ModelDescription
 CONFIG_FILE = "config.json"
 CARD_FILE = "MODEL_CARD.md"
 WEIGHTS = ("teacher", "lcm")
+MOST_CONFIG_BYTES = 16 * 1024**2
+_WEIGHT_TYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,14 @@ class Checkpoint:
         if not isinstance(hashes, dict) or not hashes or set(hashes) - set(WEIGHTS):
             raise CheckpointError(
                 f"{directory / CONFIG_FILE}: weights_sha256 must name one or both of {WEIGHTS}, "
-                f"found {hashes!r}"
+                f"found {brief(hashes)}"
             )
         networks = {
             name: _read_network(directory / f"{name}.safetensors", digest, description.network)
             for name, digest in hashes.items()
         }
         card = directory / CARD_FILE
-        text = card.read_text(encoding="utf-8") if card.is_file() else ""
+        text = read_text(card, CheckpointError, MOST_CONFIG_BYTES) if card.is_file() else ""
         return cls(description, networks.get("teacher"), networks.get("lcm"), text).to(device)
 
     def to(self, device: str | torch.device) -> Checkpoint:
@@ -159,10 +161,7 @@ def _read_config(directory: Path) -> dict[str, Any]:
             f"{path} does not exist; give the folder of a trained model, or train one "
             "(asynfusion train)"
         )
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not readable JSON: {error}") from error
+    values = read_json(path, CheckpointError, MOST_CONFIG_BYTES)
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} holds a {type(values).__name__}; expected an object")
     return values
@@ -172,19 +171,20 @@ def _read_network(path: Path, digest: str, settings: NetworkSettings) -> DualBra
     """Return the network in eval mode; raise CheckpointError unless the file is just that."""
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; copy the whole model folder again")
-    content = path.read_bytes()
+    with torch.device("meta"):  # as large as config.json says, without taking the memory
+        expected = DualBranchDiT(settings).state_dict()
+    largest = 8 * sum(tensor.numel() for tensor in expected.values()) + MOST_CONFIG_BYTES
+    content = read_bytes(path, CheckpointError, largest)
     found = hashlib.sha256(content).hexdigest()
     if found != digest:
         raise CheckpointError(
             f"{path} has SHA-256 {found}, config.json says {digest}; the file is corrupt or of "
             "another model: copy the whole folder again"
         )
-    try:
+    with refuse(CheckpointError, f"{path} is not a safetensors file"):
         tensors = load_tensors(content)
-    except (SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
+    _check_tensors(path, tensors, expected)
     network = DualBranchDiT(settings)
-    _check_tensors(path, tensors, network.state_dict())
     network.load_state_dict(tensors)
     return network.eval()
 
@@ -196,7 +196,7 @@ def _check_tensors(
     if missing or foreign:
         raise CheckpointError(
             f"{path} does not fit its config.json: it lacks {missing[:3]} ({len(missing)} in all) "
-            f"and holds unknown {foreign[:3]} ({len(foreign)} in all)"
+            f"and holds unknown {brief(foreign[:3])} ({len(foreign)} in all); copy the folder again"
         )
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
@@ -204,5 +204,7 @@ def _check_tensors(
                 f"{path}: {name} has shape {tuple(tensor.shape)}, config.json asks for "
                 f"{tuple(expected[name].shape)}"
             )
+        if tensor.dtype not in _WEIGHT_TYPES:
+            raise CheckpointError(f"{path}: {name} holds {tensor.dtype}; save it as float32")
         if not tensor.isfinite().all():
             raise CheckpointError(f"{path}: {name} holds NaN or infinity; train again")

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.diffusion.schedule import check_prediction
-from asynfusion_ros.errors import CheckpointError, ConfigError
+from asynfusion_ros.errors import CheckpointError, ConfigError, brief
+from asynfusion_ros.files import refuse
 from asynfusion_ros.motion.manner import Manner, check_style, read_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import NetworkSettings
@@ -19,6 +20,7 @@ from asynfusion_ros.networks import NetworkSettings
 FORMAT_VERSION = 1
 
 UNKNOWN = "unknown"
+MOST_LETTERS = 64
 
 Array = npt.NDArray[np.float32]
 
@@ -84,6 +86,23 @@ class ModelDescription:
         for name, (found, expected) in sizes.items():
             if found != expected:
                 raise CheckpointError(f"{name} have {found} channels, the network {expected}")
+        self._check_values()
+
+    def _check_values(self) -> None:
+        ranges = {
+            "fps_hz": (self.fps_hz, 1.0, 240.0),
+            "look_ahead_s": (self.look_ahead_s, 0.0, 5.0),
+            "body_cutoff_hz": (self.body_cutoff_hz, 0.1, 120.0),
+            "lcm_origin": (self.lcm_origin, 1, self.schedule.steps),
+        }
+        for name, (value, lowest, highest) in ranges.items():
+            if not lowest <= value <= highest:
+                raise CheckpointError(f"{name} is {value}; it must lie in {lowest}..{highest}")
+        if not (np.isfinite(self.idle_face).all() and np.isfinite(self.idle_body).all()):
+            raise CheckpointError("idle_face and idle_body must be finite; copy the model again")
+        words = (*self.style_names, *self.emotions)
+        if not all(isinstance(word, str) and len(word) <= MOST_LETTERS for word in words):
+            raise CheckpointError(f"style_names and emotions are texts of {MOST_LETTERS} letters")
 
     def choose_manner(self, speaker: int = 0, style: str = "", emotion: str = "") -> Manner:
         """Return the manner that words ask for: style 'energy=1.5, smile=1', emotion by its name.
@@ -92,7 +111,8 @@ class ModelDescription:
         """
         if emotion and emotion not in self.emotions:
             raise ConfigError(
-                f"emotion {emotion!r} is unknown to this model; it has {list(self.emotions)}"
+                f"emotion {brief(repr(emotion))} is unknown to this model; it has "
+                f"{list(self.emotions)}"
             )
         index = self.emotions.index(emotion) if emotion else 0
         manner = Manner(speaker, read_style(style, self.style_names), index)
@@ -145,11 +165,11 @@ class ModelDescription:
         version = values.get("format_version")
         if version != FORMAT_VERSION:
             raise CheckpointError(
-                f"model format {version!r}; this version reads format {FORMAT_VERSION}: "
+                f"model format {brief(version)}; this version reads format {FORMAT_VERSION}: "
                 "train again, or install the version that wrote it"
             )
         style = values.get("style")
-        try:
+        with refuse(CheckpointError, "the model's description is incomplete"):
             return cls(
                 network=NetworkSettings.from_dict(values["network"]),
                 prediction=values["prediction"],
@@ -170,5 +190,3 @@ class ModelDescription:
                 style=None if style is None else ChannelStatistics.from_dict(style),
                 emotions=tuple(values.get("emotions", (UNKNOWN,))),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"the model's description is incomplete: {error!r}") from error

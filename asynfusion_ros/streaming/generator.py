@@ -13,6 +13,7 @@ import torch
 
 from asynfusion_ros.audio.features import FeatureSettings, SpeechFeatureExtractor
 from asynfusion_ros.errors import AudioError, CheckpointError, ConfigError
+from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.motion.smoothing import low_pass
@@ -30,6 +31,8 @@ from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ, WindowPlan
 
 Array = npt.NDArray[np.float32]
+
+_CHANNELS = (len(FACE_NAMES), 24)
 
 
 class Extractor(Protocol):
@@ -81,6 +84,12 @@ class MotionGenerator:
         look_ahead = round(self.description.look_ahead_s * SAMPLE_RATE_HZ)
         frames = self.description.network.window_frames
         self.plan = WindowPlan(settings.hop_frames, frames, look_ahead)
+        network = self.description.network
+        if (network.face_dim, network.body_dim) != _CHANNELS:
+            raise ConfigError(
+                f"the model moves {network.face_dim} and {network.body_dim} channels of face and "
+                f"body; the avatar has {_CHANNELS}: take a model that was made for it"
+            )
         if round(self.description.fps_hz) != FPS_HZ:
             raise ConfigError(
                 f"the model has {self.description.fps_hz} frames per second; expected {FPS_HZ}"

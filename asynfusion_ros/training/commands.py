@@ -8,12 +8,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tqdm import tqdm
 
 from asynfusion_ros.data.prepare import prepare, read_all
 from asynfusion_ros.data.windows import PrepareSettings
-from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.errors import ConfigError, brief
+from asynfusion_ros.files import parse_yaml
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.settings import Settings
@@ -140,7 +140,7 @@ def _check_names(arguments: argparse.Namespace, *kinds: type[Settings]) -> None:
 
 def _value(text: str) -> Any:
     """Return what YAML makes of `text`, and numbers such as 1e-3, which YAML takes for text."""
-    value = yaml.safe_load(text)
+    value = parse_yaml(text, ConfigError, brief(repr(text)))
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             return float(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from asynfusion_ros.data.prepare import ARRAYS
 from asynfusion_ros.errors import DataError
+from asynfusion_ros.files import read_json, refuse
 
 Rows = npt.NDArray[np.int64]
 
@@ -86,14 +86,16 @@ def renumber(values: npt.ArrayLike, before: dict[str, int], after: dict[str, int
 
 
 def _open(folder: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    label = f"{folder} is no prepared folder; run `asynfusion prepare` first"
+    if not (folder / "manifest.json").is_file():
+        raise DataError(label)
+    with refuse(DataError, label):
+        manifest: dict[str, Any] = read_json(folder / "manifest.json", DataError)
+        lacking = {"features", "settings", "speakers", "takes"} - set(manifest)
+        if lacking:
+            raise ValueError(f"its manifest.json lacks {sorted(lacking)}")
         arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in ARRAYS
         }
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{folder} is not a prepared folder ({error}); run `asynfusion prepare` first"
-        ) from error
     return manifest, arrays

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.files import read_yaml
 from asynfusion_ros.resources import find_resource
 
 START = "text"
@@ -34,10 +34,7 @@ class Grammar:
         no rule.
         """
         path = path or find_resource("config/synthesis/text.yaml")
-        try:
-            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"cannot read the grammar {path}: {error}") from error
+        document = read_yaml(Path(path), ConfigError)
         if not isinstance(document, dict) or START not in document:
             raise ConfigError(f"{path}: expected lists of lines by name, one of them {START!r}")
         for name, lines in document.items():

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from asynfusion_ros.data.synthesis.phonemes import VOWELS, TimedSpeech
 from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.files import read_yaml, refuse
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.resources import find_resource
 
@@ -60,8 +60,8 @@ class VisemeTable:
     def load(cls, path: Path | None = None) -> VisemeTable:
         """Read a table (default: config/synthesis/visemes.yaml); raise ConfigError on a fault."""
         path = path or find_resource("config/synthesis/visemes.yaml")
-        try:
-            document: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        document = read_yaml(Path(path), ConfigError)
+        with refuse(ConfigError, f"{path} has a wrong or missing entry"):
             visemes = {
                 phoneme: _viseme(entry)
                 for entry in document["visemes"].values()
@@ -75,10 +75,6 @@ class VisemeTable:
             lead_s = np.array([float(entry["lead_s"]) for entry in times])
             lag_s = np.array([float(entry["lag_s"]) for entry in times])
             weights = _weights(document["weights"])
-        except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f"cannot read the visemes {path}: {error}") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ConfigError(f"{path} has a wrong or missing entry: {error!r}") from error
         unknown = {part for a, b, _ in glides.values() for part in (a, b)} - set(visemes)
         if unknown or (lead_s <= 0).any() or (lag_s <= 0).any():
             raise ConfigError(

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from asynfusion_ros.data.recording import SPLITS
 from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.files import read_yaml
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.settings import Settings, setting
 
@@ -42,10 +41,7 @@ class Voice(Settings):
 def load_voices(path: Path | None = None) -> tuple[Voice, ...]:
     """Read the voices (default: config/synthesis/voices.yaml); raise ConfigError on a bad entry."""
     path = path or find_resource("config/synthesis/voices.yaml")
-    try:
-        document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read the voices {path}: {error}") from error
+    document = read_yaml(Path(path), ConfigError)
     if not isinstance(document, dict) or set(document) - set(ENGINES):
         raise ConfigError(f"{path}: expected voices by engine; the engines are {list(ENGINES)}")
     voices = tuple(
