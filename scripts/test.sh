@@ -23,7 +23,7 @@ ensure_browser() {
 }
 
 ensure_browser
-set_up test
+set_up test evaluation
 
 cd "$REPO"
 export OMP_NUM_THREADS=1 # the suite runs on two processes; more threads only get in each other's way

@@ -9,6 +9,7 @@ from asynfusion_ros.motion.blendshapes import (
     FACE_NAMES,
     MOUTH_NAMES,
     face_index,
+    lip_gap,
     mirror_face,
     mouth_opening,
     to_arkit52,
@@ -70,3 +71,13 @@ def test_the_mouth_opens_with_the_jaw_unless_the_lips_close_over_it():
 def test_an_unknown_name_is_refused():
     with pytest.raises(MotionFileError, match="jawOpened"):
         face_index("jawOpened")
+
+
+def test_lips_that_show_teeth_over_a_shut_jaw_are_apart():
+    face = np.zeros((3, 51), np.float32)
+    face[1, [FACE_NAMES.index(f"mouthLowerDown{side}") for side in ("Left", "Right")]] = 0.5
+    face[2, FACE_NAMES.index("mouthClose")] = 0.5  # pressed: nothing is less than shut
+    np.testing.assert_allclose(mouth_opening(face), 0.0)
+    np.testing.assert_allclose(lip_gap(face), (0.0, 0.11, 0.0), atol=1e-6)
+    face[:, FACE_NAMES.index("jawOpen")] = 0.6
+    assert (lip_gap(face) >= mouth_opening(face)).all()

@@ -35,7 +35,7 @@ from asynfusion_ros.evaluation.lips import (
 )
 from asynfusion_ros.evaluation.motion_windows import is_measured, mask_of
 from asynfusion_ros.evaluation.summary import Summary, summarise_takes
-from asynfusion_ros.motion.blendshapes import mouth_opening
+from asynfusion_ros.motion.blendshapes import lip_gap
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.skeleton import Skeleton
@@ -151,11 +151,10 @@ def count_limit_hits(clip: MotionClip, skeleton: Skeleton) -> float:
 def _face_figures(clip: MotionClip, recording: Recording, ruler: Ruler) -> Figures:
     truth = recording.clip
     targets, speech = lip_targets(recording, ruler.closures)
-    opening = mouth_opening(clip.face)
     figures = {
         "mouth_correlation": metrics.mouth_correlation(clip, truth),
         "mouth_error": metrics.mouth_error(clip, truth),
-        **closure_scores(opening, clip.fps_hz, targets, speech, ruler.closures),
+        **closure_scores(lip_gap(clip.face), clip.fps_hz, targets, speech, ruler.closures),
         "lip_vertex_error_mm": lip_vertex_error_mm(clip, truth),
         "face_error": metrics.face_error(clip, truth),
         "blinks_per_minute": coordination.blinks_per_minute(clip),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.data.recording import Recording
-from asynfusion_ros.motion.blendshapes import FACE_NAMES, mouth_opening
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, lip_gap
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.face_mesh import build_face_mesh
 from asynfusion_ros.settings import Settings, setting
@@ -33,10 +33,10 @@ class ClosureSettings(Settings):
         0.05, doc="Largest gap between a closure and its target", unit="s", minimum=0.0, maximum=1.0
     )
     closed_share: float = setting(
-        0.2, doc="Lips are closed below this share of their opening", minimum=0.0, maximum=1.0
+        0.2, doc="Lips are closed below this share of their gap", minimum=0.0, maximum=1.0
     )
     closed_weight: float = setting(
-        0.02, doc="Lips are closed below this opening in any case", minimum=0.0, maximum=1.0
+        0.02, doc="Lips are closed below this gap in any case", minimum=0.0, maximum=1.0
     )
     open_weight: float = setting(
         0.05, doc="Between closures lips open at least this far", minimum=0.0, maximum=1.0
@@ -46,17 +46,15 @@ class ClosureSettings(Settings):
     )
 
 
-def closures_s(
-    opening: npt.ArrayLike, fps_hz: float, settings: ClosureSettings | None = None
-) -> Spans:
-    """Return the closures (N, 2) [s], first to last closed frame, of a mouth opening (T,).
+def closures_s(gap: npt.ArrayLike, fps_hz: float, settings: ClosureSettings | None = None) -> Spans:
+    """Return the closures (N, 2) [s], first to last closed frame, of a lip gap (T,).
 
     Closed is below `closed_share` of the take's 90th percentile, or below `closed_weight`. Two
     closures between which the lips do not open by `open_weight` are one; a mouth that never opens
     has none. Pauses, longer than `longest_s`, are given as well: `split_pauses` takes them out.
     """
     settings = settings or ClosureSettings()
-    rows = np.asarray(opening, np.float64)
+    rows = np.asarray(gap, np.float64)
     if not rows.size or rows.max() < settings.open_weight:
         return _NOTHING
     level = max(settings.closed_weight, settings.closed_share * float(np.quantile(rows, 0.9)))
@@ -89,20 +87,20 @@ def split_pauses(
 
 
 def closure_scores(
-    opening: npt.ArrayLike,
+    gap: npt.ArrayLike,
     fps_hz: float,
     targets_s: Spans,
     speech_s: Spans | None = None,
     settings: ClosureSettings | None = None,
 ) -> dict[str, float]:
-    """Return `closure_recall` and `closure_precision` of an opening (T,) against targets (N, 2).
+    """Return `closure_recall` and `closure_precision` of a lip gap (T,) against targets (N, 2).
 
     Recall: the share of targets that a closure, or the edge of a pause, meets within the tolerance.
     Precision: the share of short closures that meet a target; where `speech_s` (M, 2) is given,
     of those within speech. 0 where nothing closes; no recall without targets.
     """
     settings = settings or ClosureSettings()
-    rows = np.asarray(opening, np.float64)
+    rows = np.asarray(gap, np.float64)
     spans = closures_s(rows, fps_hz, settings)
     short, edges = split_pauses(spans, len(rows) / fps_hz, settings)
     spoken = short if speech_s is None else short[_meets(short, speech_s, 0.0)]
@@ -130,8 +128,7 @@ def lip_targets(
         closing = np.array([name in BILABIALS for name in plain], bool)
         spoken = np.array([name not in _PAUSES for name in plain], bool)
         return spans[closing], spans[spoken]
-    opening = mouth_opening(recording.clip.face)
-    spans = closures_s(opening, recording.clip.fps_hz, settings)
+    spans = closures_s(lip_gap(recording.clip.face), recording.clip.fps_hz, settings)
     return split_pauses(spans, recording.clip.duration_s, settings)[0], None
 
 

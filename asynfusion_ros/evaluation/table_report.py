@@ -120,7 +120,7 @@ def draw_plot(result: TableResult, path: Path) -> None:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415  (optional)
     except ImportError as error:
-        raise ConfigError("plots need matplotlib; install asynfusion_ros[plots]") from error
+        raise ConfigError("plots need matplotlib; install asynfusion_ros[evaluation]") from error
     table = result.table
     rows = {v.title: result.rows[v.name] for v in table.variants}
     rows |= {k: v for k, v in result.controls.items() if k not in ("noise", "ground_truth")}

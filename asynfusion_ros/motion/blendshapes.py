@@ -39,6 +39,8 @@ MOUTH_NAMES: tuple[str, ...] = tuple(
 )
 """The channels that articulate speech."""
 
+_LIP_TRAVEL = 0.22  # of a lip, in travels of the jaw
+
 _INDEX = {name: index for index, name in enumerate(ARKIT_NAMES)}
 
 
@@ -63,6 +65,22 @@ def mouth_opening(face: npt.ArrayLike) -> Array:
     weights = np.asarray(face, dtype=np.float32)
     gap = weights[..., _INDEX["jawOpen"]] - weights[..., _INDEX["mouthClose"]]
     return np.asarray(np.maximum(gap, 0.0), dtype=np.float32)
+
+
+def lip_gap(face: npt.ArrayLike) -> Array:
+    """Return the gap between the lips (...) in units of an open jaw, at least 0.
+
+    The opening, and 0.22 of how far each lip is drawn from the other: on the ARKit face a fully
+    lowered lip travels about 8 mm where the jaw opens by 36. So an s, its jaw nearly shut and its
+    teeth showing, is no closure of the lips.
+    """
+    weights = np.asarray(face, dtype=np.float32)
+    drawn = sum(
+        weights[..., _INDEX[f"{lip}{side}"]]
+        for lip in ("mouthLowerDown", "mouthUpperUp")
+        for side in ("Left", "Right")
+    )
+    return np.asarray(mouth_opening(weights) + _LIP_TRAVEL * 0.5 * drawn, dtype=np.float32)
 
 
 def mirror_face(face: npt.ArrayLike) -> Array:
