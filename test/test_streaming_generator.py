@@ -192,3 +192,35 @@ def test_a_body_holds_nothing_faster_than_the_bodies_it_was_learned_from():
         return power[np.fft.rfftfreq(len(body), 1 / 30) > 8.0].sum()
 
     assert energy_above_8_hz(4.0) < 0.05 * energy_above_8_hz(15.0)
+
+
+def test_streams_that_are_sampled_together_move_as_they_would_alone(generator):
+    sound = speech_like(3.0)
+    recordings = [sound, sound[: RATE_HZ + 200], sound[7000:]]
+    together = generator.generate_many(recordings, seeds=[3, 4, 3])
+    for clip, samples, seed in zip(together, recordings, (3, 4, 3), strict=True):
+        alone = generator.generate(samples, seed=seed)
+        assert clip.face.shape == alone.face.shape
+        np.testing.assert_allclose(clip.face, alone.face, atol=2e-5)
+        np.testing.assert_allclose(clip.body, alone.body, atol=2e-5)
+    assert generator.generate_many([]) == []
+
+
+def test_streams_with_manners_of_their_own_keep_them(generator):
+    silence = np.zeros(generator.plan.sample_count, np.float32)
+    manners = [Manner(speaker=1), Manner(speaker=2)]
+    states = [generator.begin(manner=manner) for manner in manners]
+    for _ in range(2):
+        together = generator.step_many([silence, silence], states)
+        alone = [generator.step(silence, state) for state in states]
+        for (chunk, _), (own, _) in zip(together, alone, strict=True):
+            np.testing.assert_allclose(chunk.body, own.body, atol=2e-5)
+        states = [after for _, after in alone]
+    assert np.abs(alone[0][0].body - alone[1][0].body).max() > 1e-3
+
+
+def test_a_stream_that_begins_is_not_sampled_with_one_that_goes_on(generator):
+    silence = np.zeros(generator.plan.sample_count, np.float32)
+    _, later = generator.step(silence, generator.begin())
+    with pytest.raises(AudioError, match="apart"):
+        generator.step_many([silence, silence], [generator.begin(), later])

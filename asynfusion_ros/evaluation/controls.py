@@ -20,6 +20,8 @@ CONTROLS = ("shuffled_audio", "still", "jitter", "noise")
 SUBJECTS = ("model", "ground_truth", *CONTROLS)
 JITTER_SHARE = 0.1
 """Trembling is the still pose with this share of each channel's spread."""
+TOGETHER = 8
+"""Takes that are sampled at a time, those of like lengths together."""
 
 
 def generate_clips(
@@ -35,17 +37,27 @@ def generate_clips(
     """
     if shuffled and len(recordings) < 2:
         raise DataError(f"{len(recordings)} held-out takes; shuffling audio needs at least 2")
-    clips: Clips = []
-    for index, recording in enumerate(recordings):
-        other = recordings[(index + 1) % len(recordings)].samples
-        sound = np.resize(other, recording.samples.shape) if shuffled else recording.samples
-        first = generator.settings.seed
-        clips.append([])
-        for seed in range(first, first + seeds):
-            clips[-1].append(fit(generator.generate(sound, seed=seed), len(recording.clip)))
+    first = generator.settings.seed
+    jobs = [(take, seed) for take in range(len(recordings)) for seed in range(first, first + seeds)]
+    jobs.sort(key=lambda job: len(recordings[job[0]].clip))
+    clips: Clips = [[] for _ in recordings]
+    for start in range(0, len(jobs), TOGETHER):
+        some = jobs[start : start + TOGETHER]
+        sounds = [_sound(recordings, take, shuffled) for take, _ in some]
+        made = generator.generate_many(sounds, [seed for _, seed in some])
+        for (take, _), clip in zip(some, made, strict=True):
+            clips[take].append(fit(clip, len(recordings[take].clip)))
             if advance is not None:
                 advance()
     return clips
+
+
+def _sound(recordings: Sequence[Recording], take: int, shuffled: bool) -> npt.NDArray[np.float32]:
+    """Return the take's sound, or the next take's, as long as it must be."""
+    samples = recordings[take].samples
+    if not shuffled:
+        return samples
+    return np.resize(recordings[(take + 1) % len(recordings)].samples, samples.shape)
 
 
 def control_clips(about: ModelDescription, name: str, truth: MotionClip) -> MotionClip:

@@ -78,10 +78,20 @@ class Process:
 
 
 def draw_noise(request: WindowRequest, branch: str, step: int, shape: tuple[int, ...]) -> Tensor:
-    """Return unit noise on the CPU that depends on nothing but (seed, window, branch, step)."""
-    key = struct.pack("<qqqq", request.seed, request.index, BRANCHES.index(branch), step)
-    seed = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little")
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    """Return unit noise on the CPU that depends on nothing but (seed, window, branch, step).
+
+    Where rows have origins of their own, each row draws as if it were alone.
+    """
+    if not request.origins:
+        return _draw(request.seed, request.index, branch, step, shape)
+    alone = (1, *shape[1:])
+    return torch.cat([_draw(*origin, branch, step, alone) for origin in request.origins])
+
+
+def _draw(seed: int, window: int, branch: str, step: int, shape: tuple[int, ...]) -> Tensor:
+    key = struct.pack("<qqqq", seed, window, BRANCHES.index(branch), step)
+    number = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little")
+    return torch.randn(shape, generator=torch.Generator().manual_seed(number))
 
 
 class BranchWindow:

@@ -41,6 +41,8 @@ class WindowRequest:
         known_face: the first K frames of the face where given, (B, K, face_dim).
         known_body: the first K frames of the body where given, (B, K, body_dim).
         seed: seed of the stream's noise.
+        origins: seed and window of each row (B), where rows are windows of different streams; a
+            row's motion is then what it would be alone. `index` and `seed` are the first row's.
     """
 
     index: int
@@ -49,6 +51,7 @@ class WindowRequest:
     known_face: Tensor | None = None
     known_body: Tensor | None = None
     seed: int = 0
+    origins: tuple[tuple[int, int], ...] = ()
 
     def known(self, branch: str) -> Tensor | None:
         """Return the known frames (B, K, D) of `branch`; None where there are none."""
@@ -67,6 +70,8 @@ class WindowRequest:
             raise SamplerError(
                 f"a window of {frames} frames; the network takes 1..{sizes.window_frames}"
             )
+        if self.origins and len(self.origins) != batch:
+            raise SamplerError(f"{len(self.origins)} origins of {batch} rows; give one for each")
         for name, values, shape in (
             ("speaker", self.manner.speaker, (batch,)),
             ("style", self.manner.style, (batch, sizes.styles)),

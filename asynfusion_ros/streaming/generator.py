@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from asynfusion_ros.audio.features import FeatureSettings, SpeechFeatureExtractor
 from asynfusion_ros.errors import AudioError, CheckpointError, ConfigError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.manner import Manner
-from asynfusion_ros.motion.smoothing import low_pass
-from asynfusion_ros.networks import MannerBatch
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.sampling.sequential import SequentialSampler
 from asynfusion_ros.sampling.settings import SamplerSettings
 from asynfusion_ros.sampling.threaded import ThreadedSampler
 from asynfusion_ros.sampling.window import WindowRequest, WindowResult
-from asynfusion_ros.streaming.chunk import ChunkTimings, GeneratorState, MotionChunk
+from asynfusion_ros.streaming.batch import (
+    finish_window,
+    join_chunks,
+    make_request,
+    measure_times,
+)
+from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk
 from asynfusion_ros.streaming.governor import Steps
-from asynfusion_ros.streaming.seam import BODY_FADE_FRAMES, FACE_FADE_FRAMES, join
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ, WindowPlan
 
@@ -135,32 +137,43 @@ class MotionGenerator:
         `samples` (sample_count,) are the window's audio at 16 kHz in [-1, 1]. Same samples and
         state give the same motion. Raises AudioError for a wrong number of samples.
         """
-        if samples.shape != (self.plan.sample_count,):
-            raise AudioError(
-                f"window audio has shape {samples.shape}; expected ({self.plan.sample_count},)"
-            )
+        return self.step_many([samples], [state], steps)[0]
+
+    def step_many(
+        self,
+        samples: Sequence[Array],
+        states: Sequence[GeneratorState],
+        steps: Steps | None = None,
+    ) -> list[tuple[MotionChunk, GeneratorState]]:
+        """Return what `step` returns for windows of several streams, sampled together.
+
+        Each stream moves as it would alone, but for rounding. Streams either all begin (their
+        states hold no motion) or all go on; raises AudioError where they do not.
+        """
         begin_s = time.perf_counter()
-        features = self.description.audio.normalise(self._extractor.extract(samples))
+        for sound in samples:
+            if sound.shape != (self.plan.sample_count,):
+                raise AudioError(
+                    f"window audio has shape {sound.shape}; expected ({self.plan.sample_count},)"
+                )
+        if len({state.face is None for state in states}) != 1 or len(samples) != len(states):
+            raise AudioError(
+                f"{len(samples)} windows of {len(states)} streams, of which only some begin; "
+                "give one window for each, and windows that begin a stream apart from others"
+            )
+        features = [self.description.audio.normalise(self._extractor.extract(s)) for s in samples]
         feature_s = time.perf_counter() - begin_s
         if steps is not None and steps != self._steps:
             self._sampler.set_steps(steps.expression, steps.gesture)
             self._steps = steps
-        result = self._sampler.sample_window(self._request(np.asarray(features, np.float32), state))
-        face, face_nan = _mend(_to_numpy(result.face), state.face)
-        body, body_nan = _mend(_to_numpy(result.body), state.body)
-        body = low_pass(body, FPS_HZ, self.description.body_cutoff_hz)
-        face = join(state.face, face, FACE_FADE_FRAMES)
-        body = join(state.body, body, BODY_FADE_FRAMES)
-        chunk = self._chunk(face, body, state.index, int(np.count_nonzero(face_nan | body_nan)))
-        known = self.plan.known_frames
-        after = replace(
-            state,
-            index=state.index + 1,
-            face=face[-known:] if known else None,
-            body=body[-known:] if known else None,
-        )
-        timings = _timings(time.perf_counter() - begin_s, feature_s, result)
-        return replace(chunk, timings=timings), after
+        request = make_request(self.description, self._device, np.stack(features), states)
+        result = self._sampler.sample_window(request)
+        done = [
+            finish_window(self.description, self.plan, (face, body), state)
+            for face, body, state in zip(result.face, result.body, states, strict=True)
+        ]
+        timings = measure_times(time.perf_counter() - begin_s, feature_s, result)
+        return [(replace(chunk, timings=timings), after) for chunk, after in done]
 
     def generate(
         self,
@@ -174,19 +187,34 @@ class MotionGenerator:
         each window; `seed` replaces that of the settings. The clip's last frame begins before the
         recording ends.
         """
-        if samples.ndim != 1 or samples.size == 0:
-            raise AudioError(f"audio has shape {samples.shape}; give one channel that is not empty")
-        frames = -(-len(samples) * FPS_HZ // SAMPLE_RATE_HZ)
-        windows = -(-frames // self.plan.hop_frames)
-        state, faces, bodies = self.begin(seed), [], []
+        frames, windows = self._extent(samples)
+        state, chunks = self.begin(seed), []
         for index in range(windows):
             chunk, state = self.step(self._window_audio(samples, index), state)
-            faces.append(chunk.face)
-            bodies.append(chunk.body)
+            chunks.append(chunk)
             if progress is not None:
                 progress(index + 1, windows)
-        face, body = np.concatenate(faces)[:frames], np.concatenate(bodies)[:frames]
-        return MotionClip(float(FPS_HZ), face, body)
+        return join_chunks(chunks, frames)
+
+    def generate_many(
+        self, recordings: Sequence[Array], seeds: Sequence[int] | None = None
+    ) -> list[MotionClip]:
+        """Return the motion of several recordings, window by window together: faster than in turn.
+
+        Each clip is what `generate` returns for it, but for rounding. `seeds` gives each its own.
+        """
+        own = [None] * len(recordings) if seeds is None else list(seeds)
+        extents = [self._extent(samples) for samples in recordings]
+        states = [self.begin(seed) for seed in own]
+        chunks: list[list[MotionChunk]] = [[] for _ in recordings]
+        for index in range(max((windows for _, windows in extents), default=0)):
+            rows = [row for row, (_, windows) in enumerate(extents) if index < windows]
+            sounds = [self._window_audio(recordings[row], index) for row in rows]
+            done = self.step_many(sounds, [states[row] for row in rows])
+            for row, (chunk, after) in zip(rows, done, strict=True):
+                chunks[row].append(chunk)
+                states[row] = after
+        return [join_chunks(own, frames) for own, (frames, _) in zip(chunks, extents, strict=True)]
 
     def warm_up(self, windows: int = 3) -> float:
         """Compute windows of silence, so that later ones are fast; return the last's time [s].
@@ -214,38 +242,12 @@ class MotionGenerator:
             window[begin - first : end - first] = samples[begin:end]
         return window
 
-    def _request(self, features: Array, state: GeneratorState) -> WindowRequest:
-        def known(frames: Array | None) -> torch.Tensor | None:
-            return None if frames is None else torch.from_numpy(frames)[None].to(self._device)
-
-        return WindowRequest(
-            index=state.index,
-            audio=torch.from_numpy(features)[None].to(self._device),
-            manner=self._manner(state.manner),
-            known_face=known(state.face),
-            known_body=known(state.body),
-            seed=state.seed,
-        )
-
-    def _manner(self, manner: Manner) -> MannerBatch:
-        device = self._device
-        return MannerBatch(
-            torch.tensor([manner.speaker], device=device),
-            torch.tensor([manner.style], device=device) if manner.style else None,
-            torch.tensor([manner.emotion], device=device) if manner.emotion else None,
-        )
-
-    def _chunk(self, face: Array, body: Array, index: int, nan_frames: int) -> MotionChunk:
-        hop = self.plan.hop_frames
-        weights = np.clip(self.description.face.unnormalise(face[-hop:]), 0.0, 1.0)
-        rotations = self.description.body.unnormalise(body[-hop:])
-        return MotionChunk(
-            first_frame=self.plan.new_frames(index).start,
-            face=weights.astype(np.float32),
-            body=rotations.astype(np.float32),
-            timings=ChunkTimings(),
-            nan_frames=nan_frames,
-        )
+    def _extent(self, samples: Array) -> tuple[int, int]:
+        """Return the frames and windows of a recording; raise AudioError where there is none."""
+        if samples.ndim != 1 or samples.size == 0:
+            raise AudioError(f"audio has shape {samples.shape}; give one channel that is not empty")
+        frames = -(-len(samples) * FPS_HZ // SAMPLE_RATE_HZ)
+        return frames, -(-frames // self.plan.hop_frames)
 
 
 def open_sampler(checkpoint: Checkpoint, settings: SamplerSettings) -> Sampler:
@@ -267,31 +269,3 @@ def open_extractor(description: ModelDescription) -> SpeechFeatureExtractor:
             "train it again, or install the version that it was trained with"
         )
     return SpeechFeatureExtractor(settings)
-
-
-def _to_numpy(motion: torch.Tensor) -> Array:
-    return motion[0].detach().cpu().numpy().astype(np.float32)
-
-
-def _mend(frames: Array, known: Array | None) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Replace frames that are not finite by the one before; return them and where they were."""
-    broken = np.array([not np.isfinite(frame).all() for frame in frames], np.bool_)
-    mended = frames.copy()
-    last = np.zeros_like(frames[0]) if known is None else known[0]
-    for index in np.flatnonzero(broken):
-        mended[index] = mended[index - 1] if index else last
-    return mended, broken
-
-
-def _timings(total_s: float, feature_s: float, result: WindowResult) -> ChunkTimings:
-    ages = np.array(
-        [*result.timings.expression.partner_age_s, *result.timings.gesture.partner_age_s]
-    )
-    ages = ages[np.isfinite(ages)]
-    return ChunkTimings(
-        total_s=total_s,
-        feature_s=feature_s,
-        expression_s=result.timings.expression.total_s,
-        gesture_s=result.timings.gesture.total_s,
-        partner_age_s=float(ages.mean()) if ages.size else 0.0,
-    )
