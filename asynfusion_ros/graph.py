@@ -70,6 +70,10 @@ class GraphArguments(Settings):
     viewer_host: str = setting(
         ViewerSettings.host, doc="Address to serve; 0.0.0.0 opens it to the network"
     )
+    viewer_token: str = setting(
+        ViewerSettings.token,
+        doc="Secret that opens the web page; empty: made where viewer_host is not this machine",
+    )
     rviz: bool = setting(False, doc="Show the avatar in RViz")
     robot_state_publisher: bool = setting(
         False, doc="Let robot_state_publisher send /tf instead of the avatar node"
@@ -126,6 +130,7 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
         page = {
             "port": arguments.viewer_port,
             "host": arguments.viewer_host,
+            "token": arguments.viewer_token,
             "audio_type": arguments.audio_type,
         }
         specs.append(NodeSpec("viewer", "viewer_node", parameters=page))

@@ -16,7 +16,12 @@ from asynfusion_ros.motion.blendshapes import ARKIT_NAMES
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.viewer import protocol
 from asynfusion_ros.viewer.clients import MOST_MOTION_FRAMES, Client
-from asynfusion_ros.viewer.server import MOST_CLIENTS, MOST_MESSAGE_BYTES, ViewerServer
+from asynfusion_ros.viewer.server import (
+    MOST_CLIENTS,
+    MOST_MESSAGE_BYTES,
+    MOST_MESSAGES,
+    ViewerServer,
+)
 
 JOINTS = Skeleton.load().robot_joint_names
 POSITIONS = np.linspace(-1.0, 1.0, len(JOINTS))
@@ -229,6 +234,17 @@ def test_what_pages_say_is_ignored_and_too_long_a_message_ends_only_its_sender(s
     assert closing is aiohttp.WSMsgType.CLOSE
     assert size == 16 + 4 * (54 + 52)
     assert server.counts["ignored_messages"] == 1
+
+
+def test_a_page_that_talks_on_and_on_is_closed(server):
+    async def act(websocket):
+        await websocket.receive_str()
+        for _ in range(MOST_MESSAGES + 1):
+            await websocket.send_str("hello?")
+        return (await websocket.receive()).data
+
+    assert visit(server, act) == aiohttp.WSCloseCode.POLICY_VIOLATION
+    assert server.counts["refused_talkers"] == 1
 
 
 # ---- nobody waits -------------------------------------------------------------------------------

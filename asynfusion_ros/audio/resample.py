@@ -149,7 +149,7 @@ def open_sound(path: Path) -> soundfile.SoundFile:
 
 
 def read_mono(path: Path, counts: Counter[str] | None = None) -> tuple[FloatArray, int]:
-    """Return a whole recording as mono samples (N,) and its rate [Hz]; raise AudioError.
+    """Return a whole recording as mono samples (N,) in [-1, 1], its rate [Hz]; raise AudioError.
 
     What a header promises is not believed: memory grows with what is really there.
     """
@@ -167,7 +167,7 @@ def read_mono(path: Path, counts: Counter[str] | None = None) -> tuple[FloatArra
                         f"{path} is longer than the {MOST_SAMPLES / rate_hz / 3600:.1f} hours that "
                         f"are read at once at {rate_hz} Hz; cut it into pieces"
                     )
-                blocks.append(mix_to_mono(frames, counts))
+                blocks.append(np.clip(mix_to_mono(frames, counts), -1.0, 1.0))
     if not blocks:
         raise AudioError(f"{path} holds no samples; give a recording that is not empty")
     return np.concatenate(blocks), rate_hz

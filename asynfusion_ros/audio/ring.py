@@ -62,6 +62,14 @@ class AudioRing:
             self.counts["late_samples"] += late
             self._put(samples[late:])
 
+    def skip_to(self, number: int) -> None:
+        """Let the next sample be `number`, with silence before it; does nothing to go back."""
+        with self._lock:
+            gap = number - self._end
+            if gap > 0:
+                self._end += max(0, gap - self.capacity)
+                self._put(np.zeros(min(gap, self.capacity), np.float32))
+
     def read(self, start: int, count: int) -> FloatArray:
         """Return samples [start, start + count), silence where there is nothing."""
         if count < 0:

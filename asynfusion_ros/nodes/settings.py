@@ -96,6 +96,11 @@ class ViewerSettings(Settings):
 
     port: int = setting(8765, doc="Port of the web page; 0: any free one", minimum=0, maximum=65535)
     host: str = setting("127.0.0.1", doc="Address to serve; 0.0.0.0 opens it to the network")
+    token: str = setting(
+        "",
+        doc="Secret that opens the page, 16 characters or more; empty: none on this machine alone, "
+        "elsewhere made anew at each start",
+    )
     audio_type: str = setting(AUDIO_TYPES[0], doc="Type of the audio topic", choices=AUDIO_TYPES)
 
 

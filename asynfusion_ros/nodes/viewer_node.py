@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 
-from asynfusion_ros.errors import AudioError
+from asynfusion_ros.errors import AudioError, MessageError
 from asynfusion_ros.msg import FaceBlendshapes
 from asynfusion_ros.nodes.audio_adapters import open_adapter
 from asynfusion_ros.nodes.conversions import encode_samples, to_seconds
@@ -44,13 +44,13 @@ class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self._read_audio = adapter.read
         self._counts: Counter[str] = Counter()
         self._joints: JointState | None = None
-        self.server = ViewerServer(settings.host, settings.port)
+        self.server = ViewerServer(settings.host, settings.port, token=settings.token)
         self.server.start()
         self.create_subscription(JointState, JOINT_STATES, self._take_joints, MOTION_QOS)
         self.create_subscription(FaceBlendshapes, BLENDSHAPES, self._take_face, MOTION_QOS)
         self.create_subscription(adapter.message, AUDIO, self._take_audio, AUDIO_QOS)
         self.create_subscription(DiagnosticArray, DIAGNOSTICS, self._take_status, MOTION_QOS)
-        self.get_logger().info(f"open {self.server.address} to see the avatar")
+        self.get_logger().info(f"open {self.server.link} to see the avatar")
 
     def close(self) -> None:
         """End the server."""
@@ -63,14 +63,17 @@ class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
         joints = self._joints
         if joints is None:
             return
-        stamp_s = to_seconds(message.header.stamp)
-        self.server.push_motion(
-            stamp_s,
-            joints.name,
-            np.asarray(joints.position),
-            message.name,
-            np.asarray(message.weight),
-        )
+        try:
+            self.server.push_motion(
+                to_seconds(message.header.stamp),
+                joints.name,
+                np.asarray(joints.position),
+                message.name,
+                np.asarray(message.weight),
+            )
+        except MessageError as error:
+            self._counts["refused_messages"] += 1
+            self.get_logger().warning(f"not shown: {error}", throttle_duration_sec=5.0)
 
     def _take_audio(self, message: Any) -> None:
         try:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from asynfusion_ros.errors import StateError
+from asynfusion_ros.errors import AudioError, StateError
 from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.motion.skeleton import Skeleton
@@ -30,6 +30,7 @@ from asynfusion_ros.streaming.worker import WindowGenerator, Worker
 Array = npt.NDArray[np.float32]
 
 IDLE_POLL_S = 0.02
+LATEST_S = 1e11  # in 3000 years
 PIECE_S = 1.0  # longer packets are taken in pieces
 
 
@@ -132,8 +133,13 @@ class AvatarEngine:
         """Hand in audio, mono floats in [-1, 1], whose first sample belongs to `stamp_s`.
 
         Without a stamp it continues what came before, or begins now. Never waits: what exceeds
-        `max_queue_s` is dropped and counted. Raises AudioError for a wrong rate or shape.
+        `max_queue_s` is dropped and counted. Raises AudioError for a wrong rate or shape, and for
+        a stamp that is no time.
         """
+        if stamp_s is not None and not abs(stamp_s) < LATEST_S:
+            raise AudioError(
+                f"the stamp is {stamp_s} s; send the time of the first sample, or none"
+            )
         counts: Counter[str] = Counter(packets=1)
         cleaned = clean_samples(samples, sample_rate_hz, counts)
         size = round(PIECE_S * sample_rate_hz)

@@ -127,10 +127,22 @@ class AudioTimeline:
         return self._ring.read(first, count)
 
     def _append_silence(self, count: int) -> None:
+        rest = round(self._ring.capacity * self._rate_hz / SAMPLE_RATE_HZ)
+        if count > 2 * rest:  # a clock that leapt: what no window will read is left out
+            self._skip(count - rest)
+            count = rest
         block = round(_SILENCE_BLOCK_S * self._rate_hz)
         while count > 0:
             self._append(np.zeros(min(count, block), np.float32))
             count -= block
+
+    def _skip(self, count: int) -> None:
+        """Go on `count` samples of the present rate later."""
+        if self._resampler is not None:
+            self._ring.append(self._resampler.flush())
+        self._segment_s = self.expected_s - self.anchor_s + count / self._rate_hz
+        self._segment_samples = 0
+        self._ring.skip_to(round(self._segment_s * SAMPLE_RATE_HZ))
 
     def _append(self, samples: Samples) -> None:
         self._segment_samples += len(samples)

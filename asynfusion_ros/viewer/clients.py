@@ -16,6 +16,7 @@ class Client:
 
     def __init__(self, socket: web.WebSocketResponse, counts: Counter[str]) -> None:
         """Begin with nothing to send; drops are counted in `counts`."""
+        self.heard = 0  # messages that the page sent
         self._socket = socket
         self._counts = counts
         self._texts: dict[str, str] = {}

@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asynfusion_ros.errors import MessageError
+
 MOTION = 1
 AUDIO = 2
 VERSION = 1
+MOST_VALUES = 1000
 
 _MOTION_HEAD = struct.Struct("<B3xHHd")  # kind, joints, weights, stamp [s]; 16 bytes
 _AUDIO_HEAD = struct.Struct("<B3xId")  # kind, sample rate [Hz], stamp of the first sample [s]
@@ -39,9 +42,16 @@ def pack_hello(
 
 
 def pack_motion(stamp_s: float, positions_rad: npt.ArrayLike, weights: npt.ArrayLike) -> bytes:
-    """Return a motion frame: head, joint positions and weights as float32."""
+    """Return a motion frame: head, joint positions and weights as float32.
+
+    Raises MessageError for more than MOST_VALUES of either.
+    """
     joints = np.asarray(positions_rad, "<f4")
     face = np.asarray(weights, "<f4")
+    if max(joints.size, face.size) > MOST_VALUES:
+        raise MessageError(
+            f"{joints.size} joints and {face.size} face weights; send at most {MOST_VALUES} of each"
+        )
     head = _MOTION_HEAD.pack(MOTION, joints.size, face.size, stamp_s)
     return head + joints.tobytes() + face.tobytes()
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
 
 import numpy.typing as npt
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from asynfusion_ros.errors import ConfigError, StateError
 from asynfusion_ros.motion.limits import to_joint_positions
@@ -24,23 +26,36 @@ from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.viewer import protocol
 from asynfusion_ros.viewer.clients import Client
+from asynfusion_ros.viewer.guard import Guard
 
 MOST_CLIENTS = 8
 MOST_MESSAGE_BYTES = 4096
+MOST_MESSAGES = 100
 _HEARTBEAT_S = 20.0
+_IDLE_S = 30.0
 _START_S = 10.0
 _PAGE = Path(__file__).resolve().parent / "web" / "dist"
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
 class ViewerServer:
     """The page at `address`, and what it is shown."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 8765, page: Path | None = None) -> None:
-        """Prepare to serve on `host`:`port` (0 takes a free one) the files of `page`."""
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8765,
+        page: Path | None = None,
+        token: str = "",
+    ) -> None:
+        """Prepare to serve on `host`:`port` (0 takes a free one) the files of `page`.
+
+        Where others can reach `host`, pages need a token: `token`, or one made anew. Raises
+        ConfigError for a token that is too short.
+        """
         self._host, self._port = host, port
         self._page = page or _PAGE
         self.counts: Counter[str] = Counter()
+        self._guard = Guard(host, token, self.counts)
         self._clients: set[Client] = set()
         self._names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._rest = _rest_positions()
@@ -53,6 +68,14 @@ class ViewerServer:
     def address(self) -> str:
         """Where the page is, such as http://127.0.0.1:8765."""
         return f"http://{self._host}:{self._port}"
+
+    @property
+    def link(self) -> str:
+        """What to open: the address, and the token where one is needed."""
+        everywhere = self._host in ("0.0.0.0", "::", "")
+        address = f"http://{socket.gethostname()}:{self._port}" if everywhere else self.address
+        token = self._guard.token
+        return f"{address}/?{urlencode({'token': token})}" if token else address
 
     @property
     def clients(self) -> int:
@@ -141,22 +164,31 @@ class ViewerServer:
             ready.set()
 
     async def _serve(self, ready: threading.Event) -> None:
-        application = web.Application()
+        cookie = f"asynfusion_{secrets.token_hex(4)}"  # cookies do not tell ports apart
+        application = web.Application(middlewares=[self._guard.middleware(cookie)])
         application.router.add_get("/", self._send_index)
         application.router.add_get("/socket", self._accept)
         application.router.add_get("/avatar.glb", self._send_avatar)
         application.router.add_static("/", self._page)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=1.0, keepalive_timeout=_IDLE_S
+        )
         await runner.setup()
+        listener = None
         try:
-            site = web.TCPSite(runner, self._host, self._port, reuse_address=True)
-            await site.start()
-            self._port = runner.addresses[0][1]
+            loop, server = asyncio.get_running_loop(), runner.server
+            assert server is not None  # after setup
+            listener = await loop.create_server(
+                lambda: self._guard.admit(server), self._host, self._port, reuse_address=True
+            )
+            self._port = listener.sockets[0].getsockname()[1]
             self._stopping = asyncio.Event()
-            self._loop = asyncio.get_running_loop()
+            self._loop = loop
             ready.set()
             await self._stopping.wait()
         finally:
+            if listener is not None:
+                listener.close()
             await runner.cleanup()
 
     async def _send_index(self, request: web.Request) -> web.FileResponse:
@@ -166,7 +198,7 @@ class ViewerServer:
         return web.FileResponse(find_resource("models/avatar/avatar.glb"))
 
     async def _accept(self, request: web.Request) -> web.StreamResponse:
-        if not self._is_welcome(request):
+        if not self._guard.welcomes(request, self._port):
             self.counts["refused_origin"] += 1
             raise web.HTTPForbidden(
                 text="this page comes from another place; open the viewer's own"
@@ -174,43 +206,33 @@ class ViewerServer:
         if len(self._clients) >= MOST_CLIENTS:
             self.counts["refused_full"] += 1
             raise web.HTTPServiceUnavailable(text=f"{MOST_CLIENTS} pages are open; close one")
-        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=MOST_MESSAGE_BYTES)
-        await socket.prepare(request)
-        client = Client(socket, self.counts)
+        websocket = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=MOST_MESSAGE_BYTES)
+        await websocket.prepare(request)
+        client = Client(websocket, self.counts)
         self._clients.add(client)
         client.post_text("hello", protocol.pack_hello(*self._names, self._rest))
         sending = asyncio.create_task(client.send())
-        closing = asyncio.create_task(self._close_at_stop(socket))
+        closing = asyncio.create_task(self._close_at_stop(websocket))
         try:
-            async for message in socket:  # pages have nothing to say
+            async for message in websocket:  # pages have nothing to say
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self.counts["ignored_messages"] += 1
+                    client.heard += 1
+                if client.heard > MOST_MESSAGES:
+                    self.counts["refused_talkers"] += 1
+                    await websocket.close(code=WSCloseCode.POLICY_VIOLATION)
         finally:
             self._clients.discard(client)
             for task in (sending, closing):
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await sending
-        return socket
+        return websocket
 
     async def _close_at_stop(self, socket: web.WebSocketResponse) -> None:
         assert self._stopping is not None
         await self._stopping.wait()
         await socket.close()
-
-    def _is_welcome(self, request: web.Request) -> bool:
-        """Accept the page's own origin, and programs, which send none.
-
-        Served on loopback, the origin must be a loopback name: a foreign name that its owner points
-        to this machine is equal to the request's host, and still foreign.
-        """
-        origin = request.headers.get("Origin")
-        if origin is None:
-            return True
-        parts = urlsplit(origin)
-        if self._host in _LOOPBACK:
-            return parts.hostname in _LOOPBACK and parts.port == self._port
-        return parts.netloc == request.host
 
 
 def _rest_positions() -> dict[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asynfusion_ros.data.recording import SPLITS
 from asynfusion_ros.errors import ConfigError
-from asynfusion_ros.files import read_yaml
+from asynfusion_ros.files import read_yaml, refuse
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.settings import Settings, setting
 
@@ -44,11 +44,12 @@ def load_voices(path: Path | None = None) -> tuple[Voice, ...]:
     document = read_yaml(Path(path), ConfigError)
     if not isinstance(document, dict) or set(document) - set(ENGINES):
         raise ConfigError(f"{path}: expected voices by engine; the engines are {list(ENGINES)}")
-    voices = tuple(
-        Voice.from_dict({"engine": engine, **values})
-        for engine, entries in document.items()
-        for values in entries
-    )
+    with refuse(ConfigError, f"{path}: each engine needs a list of voices, each with its settings"):
+        voices = tuple(
+            Voice.from_dict({"engine": engine, **values})
+            for engine, entries in document.items()
+            for values in entries
+        )
     keys = [voice.key for voice in voices]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:

@@ -1,0 +1,373 @@
+"""Every door by which strangers' bytes come in: what to feed it, and what must hold afterwards.
+
+A target takes bytes. It returns (taken), raises an AsynFusionError (refused), or anything else
+(a crash). `scripts/fuzz.py` and `test_hostile_input.py` both feed these.
+"""
+
+import hashlib
+import io
+import json
+import math
+import random
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import numpy as np
+import soundfile
+from streaming_stubs import TINY, StubGenerator, make_engine
+
+from asynfusion_ros.audio.resample import (
+    ENCODINGS,
+    StreamingResampler,
+    convert_to_mono_float,
+    load_audio,
+)
+from asynfusion_ros.audio.sources import WavSource
+from asynfusion_ros.data.beat_release import _read_spans
+from asynfusion_ros.data.project import read_row, scan_project
+from asynfusion_ros.data.recording import Fault, load_npz
+from asynfusion_ros.data.synthesis.text import Grammar
+from asynfusion_ros.data.synthesis.voices import load_voices
+from asynfusion_ros.errors import AudioError, ConfigError
+from asynfusion_ros.files import parse_yaml
+from asynfusion_ros.graph import GraphArguments, settings_from_text
+from asynfusion_ros.motion.arkit_json import read_arkit_json
+from asynfusion_ros.motion.blendshapes import FACE_NAMES
+from asynfusion_ros.motion.bvh import read_bvh, write_bvh
+from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.manner import STYLE_NAMES, read_style
+from asynfusion_ros.motion.npz import read_npz, write_npz
+from asynfusion_ros.motion.skeleton import Skeleton
+from asynfusion_ros.motion.urdf import build_urdf
+from asynfusion_ros.networks import NetworkSettings
+from asynfusion_ros.resources import find_path, find_resource
+from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
+from asynfusion_ros.streaming.settings import EngineSettings
+from asynfusion_ros.training.settings import TrainSettings
+from asynfusion_ros.viewer import protocol
+
+WORDS = (
+    b"NaN", b"Infinity", b"-1", b"0", b"1e999", b"99999999999999999999", b"null", b"true", b"[]",
+    b"{}", b"[[[[[[[[", b"{\"a\":", b"&a [*a]", b"*a", b"!!python/object:os.system", b"!!int",
+    b"!!timestamp x", b"0x" + b"f" * 5000, b"1:1:1:1:1", b"../", b"/etc/passwd", b"\x00", b"\xff",
+    b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"~nobody/", b"{", b"}", b"\n", b":", b"CHANNELS 9",
+    b"MOTION", b"JOINT a", b"Xrotation", b"Frames: 9999999999", b"'descr': 'O'", b"<U0", b"(1,)",
+)  # fmt: skip
+
+
+def mutate(content: bytes, rng: random.Random) -> bytes:
+    """Change bytes as a clumsy or hostile hand would: a few edits, sometimes a cut or garbage."""
+    data = bytearray(content)
+    for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 8))):
+        at = rng.randrange(len(data) + 1)
+        kind = rng.randrange(8)
+        size = rng.choice((1, 1, 2, 4, 16, 200))
+        if kind == 0:
+            data[at : at + size] = rng.randbytes(size)
+        elif kind == 1:
+            del data[at : at + size]
+        elif kind == 2:
+            data[at:at] = rng.choice(WORDS)
+        elif kind == 3:
+            word = rng.choice(WORDS)
+            data[at : at + len(word)] = word
+        elif kind == 4:
+            piece = data[at : at + size]
+            data[at:at] = piece * rng.choice((1, 2, 50))
+        elif kind == 5 and data:
+            data[min(at, len(data) - 1)] ^= 1 << rng.randrange(8)
+        elif kind == 6:
+            del data[at:]
+        else:
+            number = rng.choice((0, 1, 2**31 - 1, 2**32 - 1, 2**63 - 1, rng.randrange(2**32)))
+            data[at : at + 8] = struct.pack("<Q", number)
+    return bytes(data)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A name, sound inputs to begin from, and what takes bytes."""
+
+    name: str
+    seeds: tuple[bytes, ...]
+    feed: object
+
+
+def make_targets(folder: Path) -> list[Target]:
+    """All targets; their files lie in `folder`."""
+    doors = Doors(folder)
+    return [
+        Target("wav", doors.sounds("WAV"), lambda data: doors.sound(data, "a.wav")),
+        Target("flac", doors.sounds("FLAC"), lambda data: doors.sound(data, "a.flac")),
+        Target("ogg", doors.sounds("OGG"), lambda data: doors.sound(data, "a.ogg")),
+        Target("audio message", (rng_bytes(400),), audio_message),
+        Target("packets", (rng_bytes(90), rng_bytes(300)), packets),
+        Target("bvh", (doors.a_bvh(), SMALL_BVH), doors.bvh),
+        Target("arkit json", (doors.an_arkit_json(),), doors.arkit_json),
+        Target("npz clip", (doors.an_npz(),), doors.npz),
+        Target("settings yaml", SETTINGS_YAML, doors.settings),
+        Target("settings text", (b"audio=mic\nviewer_port=3\nloop=no\nrate=1e1",), settings_text),
+        Target("skeleton", (a_skeleton(),), doors.skeleton),
+        Target("model config", (doors.a_config(),), doors.config),
+        Target("model weights", (doors.some_weights(),), doors.weights),
+        Target("project manifest", (MANIFEST_ROW,), manifest_row),
+        Target("project folder", (doors.an_npz(project=True),), doors.project),
+        Target("beat labels", (b"a\t0.5\t1.0\t0.5\t0.3\tbig\n",), doors.spans),
+        Target("grammar", (b"text:\n  - I {verb} it.\nverb: [like, make]\n",), doors.grammar),
+        Target("voices", (b"hibari:\n  - {name: a, split: train}\n",), doors.voices),
+        Target("style", (b"energy=1.5, smile=-1",), style),
+        Target("names", (b"models/small", b"../x", b"~root/x"), names),
+        Target("viewer frames", (rng_bytes(64),), viewer_frames),
+    ]
+
+
+def rng_bytes(count: int) -> bytes:
+    return random.Random(count).randbytes(count)
+
+
+class Doors:
+    """Readers of files."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.skeleton_now = Skeleton.load()
+        rng = np.random.default_rng(0)
+        face, body = rng.random((12, 51), np.float32), 0.1 * rng.random((12, 24), np.float32)
+        self.clip = MotionClip(30.0, face, body)
+        self.model = folder / "model"
+        untrained_checkpoint(TINY).save(self.model)
+        (self.model / "teacher.safetensors").unlink()
+        self.description = json.loads((self.model / "config.json").read_text())
+        del self.description["weights_sha256"]["teacher"]
+        take = folder / "takes"
+        take.mkdir()
+        (take / "manifest.jsonl").write_bytes(MANIFEST_ROW)
+        soundfile.write(take / "a.flac", np.zeros(6400), 16000)
+
+    def put(self, name: str, data: bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+    # ---- sound ----------------------------------------------------------------------------------
+
+    def sounds(self, form: str) -> tuple[bytes, ...]:
+        wave = 0.5 * np.sin(np.arange(1200) / 9)
+        kinds = {"WAV": ("PCM_16", "FLOAT", "PCM_24"), "FLAC": ("PCM_16",), "OGG": ("VORBIS",)}
+        made = []
+        for subtype in kinds[form]:
+            file = io.BytesIO()
+            soundfile.write(file, np.stack([wave, -wave], 1), 22050, subtype=subtype, format=form)
+            made.append(file.getvalue())
+        return tuple(made)
+
+    def sound(self, data: bytes, name: str) -> None:
+        path = self.put(name, data)
+        samples = load_audio(path)
+        assert np.isfinite(samples).all()
+        assert np.abs(samples).max() <= 1.0
+        source = WavSource(path, chunk_s=0.5)
+        for chunk in source:
+            assert np.isfinite(chunk.samples).all()
+        source.close()
+
+    # ---- motion ---------------------------------------------------------------------------------
+
+    def a_bvh(self) -> bytes:
+        path = self.folder / "seed.bvh"
+        write_bvh(path, MotionClip(30.0, self.clip.face[:2], self.clip.body[:2]), self.skeleton_now)
+        return path.read_bytes()
+
+    def bvh(self, data: bytes) -> None:
+        file = read_bvh(self.put("a.bvh", data))
+        assert np.isfinite(file.frames).all()
+        for name in file.names[:3]:
+            assert np.isfinite(file.rotvec(name)).all()
+
+    def an_arkit_json(self) -> bytes:
+        frames = [{"weights": [0.5, 0.25], "time": t, "rotation": []} for t in (0.0, 0.1)]
+        return json.dumps({"names": list(FACE_NAMES[:2]), "frames": frames}).encode()
+
+    def arkit_json(self, data: bytes) -> None:
+        times_s, face = read_arkit_json(self.put("a.json", data))
+        assert face.shape == (len(times_s), 51)
+        assert np.isfinite(face).all()
+
+    def an_npz(self, project: bool = False) -> bytes:
+        path = self.folder / "seed.npz"
+        if project:
+            np.savez(path, face=self.clip.face, body=self.clip.body)
+        else:
+            write_npz(path, self.clip)
+        return path.read_bytes()
+
+    def npz(self, data: bytes) -> None:
+        path = self.put("a.npz", data)
+        clip = read_npz(path)
+        assert clip.face.shape[1] == 51
+        assert math.isfinite(clip.duration_s)
+        load_npz(path)
+
+    def skeleton(self, data: bytes) -> None:
+        skeleton = Skeleton.load(self.put("a.yaml", data))
+        Xml.fromstring(build_urdf(skeleton))
+        places = skeleton.forward_kinematics(skeleton.rest_body)
+        assert all(np.isfinite(place).all() for place in places.values())
+
+    # ---- settings -------------------------------------------------------------------------------
+
+    def settings(self, data: bytes) -> None:
+        path = self.put("s.yaml", data)
+        refusals = []
+        for kind in (EngineSettings, NetworkSettings, TrainSettings):
+            try:
+                kind.from_yaml(path)
+            except ConfigError as error:
+                refusals.append(error)
+        if len(refusals) == 3:
+            raise refusals[0]
+
+    def grammar(self, data: bytes) -> None:
+        grammar = Grammar.load(self.put("g.yaml", data))
+        assert len(grammar.sentence(np.random.default_rng(0))) < 100_000
+
+    def voices(self, data: bytes) -> None:
+        load_voices(self.put("v.yaml", data))
+
+    # ---- models and data ------------------------------------------------------------------------
+
+    def a_config(self) -> bytes:
+        return json.dumps(self.description).encode()
+
+    def some_weights(self) -> bytes:
+        self.lcm = (self.model / "lcm.safetensors").read_bytes()
+        return self.lcm
+
+    def config(self, data: bytes) -> None:
+        (self.model / "lcm.safetensors").write_bytes(self.lcm)
+        (self.model / "config.json").write_bytes(data)
+        checkpoint = Checkpoint.load(self.model)
+        assert np.isfinite(checkpoint.description.idle_face).all()
+
+    def weights(self, data: bytes) -> None:
+        (self.model / "lcm.safetensors").write_bytes(data)
+        hashes = {"lcm": hashlib.sha256(data).hexdigest()}
+        values = {**self.description, "weights_sha256": hashes}
+        (self.model / "config.json").write_text(json.dumps(values))
+        network = Checkpoint.load(self.model).network("lcm")
+        assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+    def project(self, data: bytes) -> None:
+        self.put("takes/a.npz", data)
+        for found in scan_project(self.folder / "takes"):
+            assert isinstance(found, Fault) or np.isfinite(found.clip.body).all()
+
+    def spans(self, data: bytes) -> None:
+        for begin_s, end_s, _ in _read_spans(self.put("a.txt", data), "\t"):
+            assert math.isfinite(begin_s + end_s)
+
+
+SMALL_BVH = b"""HIERARCHY
+ROOT a
+{
+OFFSET 0 1 0
+CHANNELS 3 Zrotation Xrotation Yrotation
+End Site
+{
+OFFSET 0 1 0
+}
+}
+MOTION
+Frames: 2
+Frame Time: 0.0333
+1 2 3
+4 5 6
+"""
+SETTINGS_YAML = (
+    b"hop_frames: 12\nshed_load: true\nseed: 3\nease_s: 0.5\n",
+    b"width: 64\ndepth: 2\nheads: 4\ninteraction: gated\n",
+    b"steps: 100\nbatch: 4\n",
+)
+MANIFEST_ROW = (
+    b'{"id": "a", "source": "s", "licence": "own", "split": "train", "fps_hz": 30, "speaker": "x"}'
+)
+
+
+def a_skeleton() -> bytes:
+    return find_resource("config/upper_body.yaml").read_bytes()
+
+
+def manifest_row(data: bytes) -> None:
+    name = read_row(data.decode("utf-8", errors="replace"))["id"]
+    assert "/" not in name
+    assert not name.startswith(".")
+
+
+def audio_message(data: bytes) -> None:
+    """Encoding, channels and rate from the first bytes, samples from the rest."""
+    head, body = data[:4].ljust(4, b"\0"), data[4:]
+    encoding = [*ENCODINGS, "mp3", ""][head[0] % (len(ENCODINGS) + 2)]
+    counts = Counter()
+    with np.errstate(invalid="ignore"):  # floats from random bytes
+        samples = convert_to_mono_float(body, encoding, head[1] % 10, counts)
+    rate_hz = struct.unpack("<H", head[2:4])[0] * 4
+    heard = StreamingResampler(rate_hz).process(np.clip(samples, -1, 1))
+    assert np.isfinite(samples).all()
+    assert heard.ndim == 1
+
+
+def packets(data: bytes) -> None:
+    """A sequence of packets with any stamp, rate and size, pushed while time goes on or back."""
+    engine, clock, _ = make_engine(generator=StubGenerator(), max_queue_s=2.0)
+    refusals = []
+    for at in range(0, len(data) - 8, 9):
+        stamp, kind, size, step = struct.unpack_from("<iHHb", data, at)
+        near_s = clock.now_s() + stamp / 2**20
+        stamp_s = (near_s, float(stamp), None, near_s, math.inf, -1e300, math.nan)[kind % 7]
+        rate_hz = (16000, 48000, 8000, 16000, 0, 2**31)[kind // 7 % 6]
+        samples = np.resize(np.float32([0.5, math.nan, 3.0, -math.inf, 0.0]), size % 2000)
+        try:
+            engine.push_audio(stamp_s, samples, rate_hz, ("a", "b")[kind % 2])
+        except AudioError as error:
+            refusals.append(error)
+        if kind % 11 == 0:
+            engine.flush()
+        clock.advance(step / 100 if kind % 13 else float(stamp))
+        engine.advance()
+        frame = engine.frame_at(clock.now_s())
+        assert np.isfinite(frame.joint_positions).all()
+        assert np.isfinite(frame.face).all()
+    engine.status()
+    if refusals:
+        raise refusals[0]
+
+
+def settings_text(data: bytes) -> None:
+    lines = data.decode("utf-8", errors="replace").splitlines()
+    settings_from_text(GraphArguments, dict(line.partition("=")[::2] for line in lines))
+
+
+def style(data: bytes) -> None:
+    text = data.decode("utf-8", errors="replace")
+    read_style(text, STYLE_NAMES)
+    parse_yaml(text, ConfigError, "--set")
+
+
+def names(data: bytes) -> None:
+    name = data.decode("utf-8", errors="replace")
+    root = find_resource("models").parent.resolve()
+    found = find_path(name)
+    assert Path(name).expanduser().exists() or found.resolve().is_relative_to(root)
+
+
+def viewer_frames(data: bytes) -> None:
+    values = np.frombuffer(data[: len(data) // 4 * 4], "<f4")
+    split = (data[0] if data else 0) % (len(values) + 1)
+    frame = protocol.pack_motion(
+        1.5, values[:split], np.resize(values[split:], 70000 * (split == 3))
+    )
+    assert len(frame) >= 16
+    protocol.pack_status({"a": float(values[0]) if len(values) else 0.0, "b": str(data[:8])})
