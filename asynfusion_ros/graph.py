@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.errors import ConfigError, brief
+from asynfusion_ros.files import refuse
 from asynfusion_ros.nodes.settings import (
     DEFAULT_CHECKPOINT,
     DEFAULT_SPEECH,
@@ -176,7 +177,7 @@ def _in_common(spec: NodeSpec, arguments: GraphArguments) -> NodeSpec:
         parameters["use_sim_time"] = True
     files: tuple[str, ...] = ()
     if arguments.params_file:
-        path = Path(arguments.params_file).expanduser().resolve()
+        path = Path(_absolute(arguments.params_file))
         if not path.is_file():
             raise ConfigError(f"params_file {path} does not exist; give a YAML file of parameters")
         files = (str(path),)
@@ -187,9 +188,10 @@ def _in_common(spec: NodeSpec, arguments: GraphArguments) -> NodeSpec:
 
 def _absolute(path: str) -> str:
     """Return the full path of what exists here or is written to; names of our own files stay."""
-    given = Path(path).expanduser()
-    ours = not given.exists() and path in (DEFAULT_CHECKPOINT, DEFAULT_SPEECH)
-    return path if ours else str(given.resolve())
+    with refuse(ConfigError, f"{brief(path)} is no path"):
+        given = Path(path).expanduser()
+        ours = not given.exists() and path in (DEFAULT_CHECKPOINT, DEFAULT_SPEECH)
+        return path if ours else str(given.resolve())
 
 
 def settings_from_text(kind: type[S], values: Mapping[str, str]) -> S:
@@ -197,7 +199,7 @@ def settings_from_text(kind: type[S], values: Mapping[str, str]) -> S:
     hints = typing.get_type_hints(kind)
     unknown = sorted(set(values) - set(hints))
     if unknown:
-        raise ConfigError(f"{kind.__name__} has no setting {unknown}; it has {list(hints)}")
+        raise ConfigError(f"{kind.__name__} has no setting {brief(unknown)}; it has {list(hints)}")
     return kind.from_dict({k: _value(f"{k}:={v}", hints[k], v) for k, v in values.items()})
 
 
@@ -206,7 +208,7 @@ def _value(label: str, hint: Any, text: str) -> Any:
     try:
         return parsers[hint](text)
     except ValueError as error:
-        raise ConfigError(f"{label} is not a {hint.__name__}") from error
+        raise ConfigError(f"{brief(label)} is not a {hint.__name__}") from error
 
 
 def _flag(text: str) -> bool:

@@ -1,5 +1,6 @@
 """Nothing that strangers send may crash, hang or swell the avatar; what is refused says why."""
 
+import contextlib
 import json
 import os
 import random
@@ -32,6 +33,7 @@ from asynfusion_ros.errors import (
     brief,
 )
 from asynfusion_ros.files import MOST_YAML_BYTES, parse_json, parse_yaml, read_arrays, read_text
+from asynfusion_ros.graph import GraphArguments, describe_graph
 from asynfusion_ros.motion.bvh import read_bvh
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.networks import NetworkSettings
@@ -244,6 +246,15 @@ def test_a_clock_that_leaps_costs_no_time(leap_s, rate_hz):
 
 
 # ---- models, names, messages --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["../../no/such/model", "models/../../x", "/no/such/thing", "~nobody/x", "a\0b", ""]
+)
+def test_names_of_files_of_the_graph_are_paths_or_refused(name):
+    for arguments in (GraphArguments(checkpoint=name), GraphArguments(params_file=name)):
+        with contextlib.suppress(ConfigError):
+            describe_graph(arguments)
 
 
 @pytest.mark.parametrize(
