@@ -13,7 +13,9 @@ from asynfusion_ros.errors import AsynFusionError
 # Command: the module whose `add_commands(subparsers)` adds it, and what the command is for.
 COMMANDS = {
     "up": ("asynfusion_ros.nodes.commands", "start the whole ROS graph: audio, avatar, viewer"),
+    "doctor": ("asynfusion_ros.cli.doctor", "say what works here and what to mend"),
     "generate": ("asynfusion_ros.cli.generate", "make motion files and a video from a recording"),
+    "robot": ("asynfusion_ros.cli.robot", "put the motion on a robot: guess or check a map"),
     "style": ("asynfusion_ros.cli.style", "measure the style of a few seconds of motion"),
     "info": ("asynfusion_ros.cli.info", "say what a trained model is"),
     "data": ("asynfusion_ros.data.commands", "check folders of recordings"),
