@@ -1,5 +1,7 @@
 """Styles: measured on clips, the same in a mirror, read from words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,19 @@ def test_what_was_not_measured_is_not_known():
     known = describe_style(make_clip(body_mask=body_mask, face_mask=face_mask))[1]
     named = {n for n, k in zip(STYLE_NAMES, known, strict=True) if k}
     assert named == {"head", "mouth", "smile"}
+
+
+def test_pieces_that_were_not_measured_do_not_count():
+    mask = np.ones((180, 24), np.float32)
+    mask[130:150] = 0.0
+    whole = make_clip(180, body_mask=mask)
+    broken = whole.body.copy()
+    broken[130:150] = 0.0
+    values, known = describe_style(replace(whole, body=broken))
+    assert known.all()
+    start = replace(whole, face=whole.face[:120], body=whole.body[:120], body_mask=None)
+    names = [STYLE_NAMES.index(name) for name in ("energy", "reach", "height", "head")]
+    np.testing.assert_allclose(values[names], describe_style(start)[0][names], atol=1e-5)
 
 
 def test_a_clip_too_short_is_refused():

@@ -19,6 +19,7 @@ COMMANDS = {
     "style": ("asynfusion_ros.cli.style", "measure the style of a few seconds of motion"),
     "info": ("asynfusion_ros.cli.info", "say what a trained model is"),
     "data": ("asynfusion_ros.data.commands", "check folders of recordings"),
+    "ingest": ("asynfusion_ros.cli.ingest", "make recordings from a video of somebody talking"),
     "synthesise": (
         "asynfusion_ros.data.synthesis.commands",
         "make speech with known articulation, to train the mouth",

@@ -6,19 +6,25 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from asynfusion_ros.cli.info import DEFAULT_MODEL
-from asynfusion_ros.errors import ConfigError
-from asynfusion_ros.motion.manner import describe_style
+from asynfusion_ros.data.project import read_project
+from asynfusion_ros.errors import DataError
+from asynfusion_ros.motion.manner import PIECE_FRAMES, STYLE_NAMES, describe_style
 from asynfusion_ros.motion.npz import read_npz
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.sampling.checkpoint import Checkpoint
+
+Array = npt.NDArray[np.float32]
 
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the `asynfusion` command line."""
     parser = subparsers.add_parser("style", help="measure the style of a few seconds of motion")
-    parser.add_argument("clip", type=Path, help="NPZ as `asynfusion generate` writes it")
+    parser.add_argument(
+        "clip", type=Path, help="NPZ as `asynfusion generate` writes it, or a folder of takes"
+    )
     parser.add_argument(
         "--checkpoint", type=Path, default=None, help=f"model folder (default: {DEFAULT_MODEL})"
     )
@@ -26,19 +32,35 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def run_style(arguments: argparse.Namespace) -> int:
-    """Print each style in its own unit and in standard deviations of the model's people."""
+    """Print each style in its own unit and in standard deviations of the model's people.
+
+    A model that was trained without styles has none of these: then only the first are printed.
+    """
     about = Checkpoint.load(arguments.checkpoint or find_resource(DEFAULT_MODEL)).description
-    if about.style is None:
-        raise ConfigError("this model was trained without styles; train it with network.styles=7")
-    values, known = describe_style(read_npz(arguments.clip))
-    deviations = about.style.normalise(values)
+    values, known = _measure(arguments.clip)
+    deviations = (
+        np.full(len(values), np.nan) if about.style is None else about.style.normalise(values)
+    )
     print(f"{'style':<10}{'measured':>10}{'deviations':>12}")
     words = []
-    for name, value, deviation, given in zip(
-        about.style_names, values, deviations, known, strict=True
-    ):
+    for name, value, deviation, given in zip(STYLE_NAMES, values, deviations, known, strict=True):
         print(f"{name:<10}{value:>10.3f}{deviation:>12.2f}" if given else f"{name:<10}{'-':>10}")
-        if given:
+        if given and np.isfinite(deviation):
             words.append(f"{name}={np.clip(deviation, -5.0, 5.0):.2f}")
-    print("--style " + ",".join(words))
+    if words:
+        print("--style " + ",".join(words))
     return 0
+
+
+def _measure(path: Path) -> tuple[Array, Array]:
+    """Return the styles (7,) of a clip, or of all takes in a folder, and which are known (7,)."""
+    if not path.is_dir():
+        return describe_style(read_npz(path))
+    takes, _ = read_project(path)
+    long = [take.clip for take in takes if len(take.clip) >= PIECE_FRAMES]
+    if not long:
+        raise DataError(f"{path} holds no take of {PIECE_FRAMES} frames; style needs some seconds")
+    values, known = (np.array(rows) for rows in zip(*map(describe_style, long), strict=True))
+    weights = known * np.array([len(clip) for clip in long])[:, None]
+    mean = (values * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1.0)
+    return mean.astype(np.float32), known.max(axis=0)

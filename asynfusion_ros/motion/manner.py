@@ -52,8 +52,9 @@ def describe_style(clip: MotionClip, skeleton: Skeleton | None = None) -> tuple[
     from the middle of the chest, sideways and forward [m]; height: mean height of the hands over
     the elbows' rest [m]; head: log of the mean angular speed of the head [rad/s]; brows: standard
     deviation of raised less lowered brows; mouth: spread of the mouth's opening between its 10th
-    and 90th percentile; smile: mean of mouthSmile. All are the same seen in a mirror. Raises
-    MotionFileError on a clip shorter than a piece.
+    and 90th percentile; smile: mean of mouthSmile. All are the same seen in a mirror. Pieces in
+    which something was not measured do not count for what needs it. Raises MotionFileError on a
+    clip shorter than a piece.
     """
     if len(clip) < PIECE_FRAMES:
         raise MotionFileError(
@@ -64,7 +65,9 @@ def describe_style(clip: MotionClip, skeleton: Skeleton | None = None) -> tuple[
     starts = range(0, len(clip) - PIECE_FRAMES + 1, PIECE_FRAMES)
     pieces = [slice(start, start + PIECE_FRAMES) for start in starts]
     rows = [_describe_piece(clip.face[p], clip.body[p], clip.fps_hz, skeleton) for p in pieces]
-    return np.mean(rows, axis=0).astype(np.float32), _measured(clip, skeleton)
+    known = np.array([_measured(clip, p, skeleton) for p in pieces])
+    weights = np.where(known.any(axis=0), known, 1.0)
+    return np.average(rows, axis=0, weights=weights).astype(np.float32), known.max(axis=0)
 
 
 def _describe_piece(face: Array, body: Array, fps_hz: float, skeleton: Skeleton) -> list[float]:
@@ -88,9 +91,12 @@ def _describe_piece(face: Array, body: Array, fps_hz: float, skeleton: Skeleton)
     ]
 
 
-def _measured(clip: MotionClip, skeleton: Skeleton) -> Array:
-    body = np.ones(clip.body.shape[1]) if clip.body_mask is None else clip.body_mask.min(axis=0)
-    face = np.ones(clip.face.shape[1]) if clip.face_mask is None else clip.face_mask.min(axis=0)
+def _measured(clip: MotionClip, piece: slice, skeleton: Skeleton) -> Array:
+    """Return which styles (7,) the piece tells: 1 where all that they need was measured."""
+    body, face = (
+        np.ones(values.shape[1]) if mask is None else mask[piece].min(axis=0)
+        for values, mask in ((clip.body, clip.body_mask), (clip.face, clip.face_mask))
+    )
     joints = body.reshape(-1, 3).min(axis=1)
     arms = min(joints[skeleton.joint_names.index(arm)] for arm in _ARMS)
     jaw = face[FACE_NAMES.index("jawOpen")]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from asynfusion_ros.errors import MotionFileError
 from asynfusion_ros.motion.clip import MotionClip
@@ -16,8 +18,10 @@ from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.viewer.figure import FigurePainter
 
 Progress = Callable[[int, int], None]
+Picture = npt.NDArray[np.uint8]
 
 WIDTH, HEIGHT = 960, 544  # whole blocks of 16 pixels, as encoders want
+WIDTH_BESIDE = 704
 
 
 def render_preview(
@@ -26,20 +30,19 @@ def render_preview(
     path: Path,
     progress: Progress | None = None,
     skeleton: Skeleton | None = None,
+    beside: Iterable[Picture] | None = None,
 ) -> None:
     """Write an MP4 of the clip, with the sound of `speech` where one is given.
 
-    `progress(done, all)` is called after each frame. Raises MotionFileError where the file cannot
-    be written.
+    `beside` are pictures (H, W, 3), one for each frame, that are shown on the left, such as the
+    video that the clip was made from; the last one stays if they end early. `progress(done, all)`
+    is called after each frame. Raises MotionFileError where the file cannot be written.
     """
-    skeleton = skeleton or Skeleton.load()
-    painter = FigurePainter(skeleton, WIDTH, HEIGHT)
-    positions = to_joint_positions(skeleton, clip.body, clip.fps_hz)
-    balls, fingers = np.split(positions, [3 * len(skeleton.joints)], axis=1)
-    bodies = skeleton.body_from_ball_angles(balls)  # within limits, as it would be published
+    frames = _paint(clip, skeleton or Skeleton.load(), beside)
+    first = next(frames)
     writer = imageio_ffmpeg.write_frames(
         str(path),
-        (WIDTH, HEIGHT),
+        (first.shape[1], first.shape[0]),
         fps=clip.fps_hz,
         audio_path=None if speech is None else str(speech),
         audio_codec=None if speech is None else "aac",
@@ -49,11 +52,10 @@ def render_preview(
     )
     try:
         writer.send(None)
-        for index in range(len(clip)):
-            frame = painter.paint(clip.face[index], bodies[index], fingers[index])
-            writer.send(_bytes(np.asarray(frame)))
+        for done, frame in enumerate(chain([first], frames), 1):
+            writer.send(np.ascontiguousarray(frame).tobytes())
             if progress is not None:
-                progress(index + 1, len(clip))
+                progress(done, len(clip))
     except OSError as error:
         raise MotionFileError(
             f"{path} cannot be written: {error}; choose another folder"
@@ -62,5 +64,31 @@ def render_preview(
         writer.close()
 
 
-def _bytes(frame: npt.NDArray[np.uint8]) -> bytes:
-    return np.ascontiguousarray(frame).tobytes()
+def _paint(
+    clip: MotionClip, skeleton: Skeleton, beside: Iterable[Picture] | None
+) -> Iterator[Picture]:
+    """Yield the frames of a clip, painted within the joints' limits, as it would be published."""
+    positions = to_joint_positions(skeleton, clip.body, clip.fps_hz)
+    balls, fingers = np.split(positions, [3 * len(skeleton.joints)], axis=1)
+    bodies = skeleton.body_from_ball_angles(balls)
+    painter = FigurePainter(skeleton, WIDTH if beside is None else WIDTH_BESIDE, HEIGHT)
+    empty = np.zeros((HEIGHT, 0, 3), np.uint8)
+    pictures = repeat(empty) if beside is None else _hold_last(beside)
+    for index, picture in zip(range(len(clip)), pictures, strict=False):
+        painted = np.asarray(painter.paint(clip.face[index], bodies[index], fingers[index]))
+        yield np.concatenate([_fit(picture), painted], axis=1)
+
+
+def _hold_last(pictures: Iterable[Picture]) -> Iterator[Picture]:
+    picture = None
+    for picture in pictures:
+        yield picture
+    if picture is not None:
+        yield from repeat(picture)
+
+
+def _fit(picture: Picture) -> Picture:
+    """Return the picture as high as the film, its width whole blocks of 16 pixels."""
+    height, width = picture.shape[:2]
+    size = (16 * round(HEIGHT * width / height / 16), HEIGHT)
+    return picture if not width else np.asarray(Image.fromarray(picture).resize(size))
