@@ -125,7 +125,7 @@ def stub_engine(avatar, settings, limiter, clock, warn):
     rest = np.zeros(24, np.float32)
     generator = StubGenerator(settings.hop_frames)
     idle = (IDLE_FACE, rest)
-    return AvatarEngine(generator, limiter.advance, idle, settings, clock=clock, warn=warn)
+    return AvatarEngine(generator, limiter, idle, settings, clock=clock, warn=warn)
 
 
 class Talker:

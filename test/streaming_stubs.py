@@ -70,16 +70,26 @@ def loudness(samples, plan):
     return level[-plan.hop_frames :].astype(np.float32)
 
 
-def to_joints(body, dt_s):
-    return np.concatenate([np.asarray(body, np.float64), np.zeros(30)])
+class StubJoints:
+    """Joints without limits: the body's channels, and still hands."""
+
+    def __init__(self):
+        self.shown = np.zeros(54)
+
+    def advance(self, body, dt_s):
+        self.shown = np.concatenate([np.asarray(body, np.float64), np.zeros(30)])
+        return self.shown
+
+    def halt(self, dt_s):
+        return self.shown
 
 
-def make_engine(clock=None, generator=None, warn=lambda message: None, **settings):
+def make_engine(clock=None, generator=None, warn=lambda message: None, joints=None, **settings):
     clock = clock or FakeClock(1000.0)
     generator = generator or StubGenerator()
     engine = AvatarEngine(
         generator,
-        to_joints,
+        joints or StubJoints(),
         (IDLE_FACE, IDLE_BODY),
         EngineSettings(**settings),
         clock=clock,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from streaming_stubs import IDLE_BODY, IDLE_FACE, RATE_HZ, settle, speech_like, to_joints
+from streaming_stubs import IDLE_BODY, IDLE_FACE, RATE_HZ, StubJoints, settle, speech_like
 
 from asynfusion_ros.audio.features import FeatureSettings
 from asynfusion_ros.errors import AudioError, CheckpointError, ConfigError
@@ -104,7 +104,7 @@ def test_a_live_stream_in_odd_chunks_equals_the_whole_file(execution):
     offline.close()
     live = make_generator(execution=execution)
     clock = FakeClock(START_S)
-    engine = AvatarEngine(live, to_joints, (IDLE_FACE, IDLE_BODY), live.settings, clock=clock)
+    engine = AvatarEngine(live, StubJoints(), (IDLE_FACE, IDLE_BODY), live.settings, clock=clock)
     rng, start = np.random.default_rng(5), 0
     while start < len(samples):
         size = int(rng.integers(1, 5000))

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from streaming_stubs import IDLE_BODY, IDLE_FACE, to_joints
+from streaming_stubs import IDLE_BODY, IDLE_FACE, StubJoints
 
 from asynfusion_ros.streaming.playback import HOLD_S, Offset, Playback
 from asynfusion_ros.streaming.queue import MotionQueue, Timeline
@@ -84,7 +84,7 @@ def test_an_offset_keeps_position_and_velocity_then_dies_out():
 
 
 def make_playback():
-    return Playback(IDLE_FACE, IDLE_BODY, to_joints, 0.1, 0.4)
+    return Playback(IDLE_FACE, IDLE_BODY, StubJoints(), 0.1, 0.4)
 
 
 def play(playback, queue, begin_s, seconds):

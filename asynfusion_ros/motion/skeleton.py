@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.errors import MotionFileError, brief
 from asynfusion_ros.files import read_yaml, refuse
+from asynfusion_ros.motion.parts import (
+    AXES,
+    RATES,
+    BallJoint,
+    Capsule,
+    Finger,
+    are_rates,
+    read_ball_joint,
+    read_capsule,
+    read_finger,
+)
 from asynfusion_ros.motion.rotations import (
     rotvec_to_matrix,
     rotvec_to_zyx,
@@ -25,33 +34,8 @@ Array = npt.NDArray[np.float64]
 
 DEFAULT_SKELETON = "config/upper_body.yaml"
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
-AXES = ("yaw", "pitch", "roll")
 MOST_JOINTS = 100
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{1,63}")
-
-
-@dataclass(frozen=True)
-class BallJoint:
-    """A joint of three degrees: `offset_m` in its parent's frame, limits (3, 2) of yaw to roll."""
-
-    name: str
-    parent: str | None
-    robot: str
-    offset_m: Array
-    rest: Array
-    limits_rad: Array
-    velocity_rad_s: float
-
-
-@dataclass(frozen=True)
-class Finger:
-    """A bending joint: `axis` and `offset_m` in its parent's frame, `tip_m` in its own."""
-
-    name: str
-    parent: str
-    axis: Array
-    offset_m: Array
-    tip_m: Array
 
 
 @dataclass(frozen=True)
@@ -63,6 +47,9 @@ class Skeleton:
     fingers: tuple[Finger, ...]
     finger_limits_rad: tuple[float, float]
     finger_velocity_rad_s: float
+    finger_acceleration_rad_s2: float
+    finger_jerk_rad_s3: float
+    capsules: tuple[Capsule, ...] = ()
 
     @classmethod
     def load(cls, path: Path | None = None) -> Skeleton:
@@ -70,17 +57,18 @@ class Skeleton:
         file = path or find_resource(DEFAULT_SKELETON)
         values = read_yaml(Path(file), MotionFileError)
         with refuse(MotionFileError, f"{file} is not a skeleton file"):
-            joints = tuple(_ball_joint(row) for row in values["ball_joints"])
+            joints = tuple(read_ball_joint(row) for row in values["ball_joints"])
             hands = values["fingers"]
             fingers = tuple(
                 finger
                 for side in "lr"
                 for name in FINGERS
-                for finger in _finger(side, name, hands[name])
+                for finger in read_finger(side, name, hands[name])
             )
             limits = (float(hands["limits"][0]), float(hands["limits"][1]))
-            name, velocity_rad_s = str(values["name"]), float(hands["velocity"])
-            skeleton = cls(name, joints, fingers, limits, velocity_rad_s)
+            name, (speed, push, jerk) = str(values["name"]), (float(hands[rate]) for rate in RATES)
+            capsules = tuple(read_capsule(row) for row in values.get("capsules", ()))
+            skeleton = cls(name, joints, fingers, limits, speed, push, jerk, capsules)
         skeleton._check(Path(file))
         return skeleton
 
@@ -94,14 +82,32 @@ class Skeleton:
             )
         self._check_balls(file)
         self._check_fingers(file)
+        self._check_capsules(file)
+
+    def _check_capsules(self, file: Path) -> None:
+        for part in self.capsules:
+            numbers = np.array([*part.from_m, *part.to_m, part.radius_m])
+            known = part.link in self.joint_names
+            if not (known and np.isfinite(numbers).all() and part.radius_m > 0.0):
+                raise MotionFileError(
+                    f"{file}: a capsule of {brief(part.link)} needs finite ends, a radius above 0, "
+                    f"and one of the links {self.joint_names}"
+                )
 
     def _check_fingers(self, file: Path) -> None:
         lower, upper = self.finger_limits_rad
         vectors = np.array([[f.axis, f.offset_m, f.tip_m] for f in self.fingers])
-        if not (-np.pi <= lower < upper <= np.pi and self.finger_velocity_rad_s > 0.0):
+        rates = np.array(
+            [
+                self.finger_velocity_rad_s,
+                self.finger_acceleration_rad_s2,
+                self.finger_jerk_rad_s3,
+            ]
+        )
+        if not (-np.pi <= lower < upper <= np.pi and are_rates(rates)):
             raise MotionFileError(
-                f"{file}: fingers have limits {self.finger_limits_rad} and velocity "
-                f"{self.finger_velocity_rad_s}; they need -pi <= lower < upper <= pi, and above 0"
+                f"{file}: fingers have limits {self.finger_limits_rad} and {RATES} of {rates}; "
+                "they need -pi <= lower < upper <= pi, and rates above 0"
             )
         if not (np.isfinite(vectors).all() and (np.abs(vectors).max(axis=2) > 0).all()):
             raise MotionFileError(f"{file}: a finger's axis or step is zero or not finite")
@@ -127,10 +133,11 @@ class Skeleton:
                     f"{file}: limits of {joint.name} are {joint.limits_rad.tolist()}; each needs "
                     "-pi <= lower < upper <= pi"
                 )
-            finite = np.isfinite([*joint.offset_m, *joint.rest, joint.velocity_rad_s]).all()
-            if not (finite and joint.velocity_rad_s > 0.0):
+            finite = np.isfinite([*joint.offset_m, *joint.rest]).all()
+            rates = (joint.velocity_rad_s, joint.acceleration_rad_s2, joint.jerk_rad_s3)
+            if not (finite and are_rates(np.array(rates))):
                 raise MotionFileError(
-                    f"{file}: {joint.name} needs finite offset_m and rest, and a positive velocity"
+                    f"{file}: {joint.name} needs finite offset_m and rest, and {RATES} above 0"
                 )
             seen.add(joint.name)
 
@@ -162,8 +169,21 @@ class Skeleton:
     @cached_property
     def velocity_rad_s(self) -> Array:
         """Largest speeds of all robot joints [rad/s]."""
-        balls = np.repeat([joint.velocity_rad_s for joint in self.joints], 3)
-        return np.concatenate([balls, np.full(len(self.fingers), self.finger_velocity_rad_s)])
+        return self._rates([j.velocity_rad_s for j in self.joints], self.finger_velocity_rad_s)
+
+    @cached_property
+    def acceleration_rad_s2(self) -> Array:
+        """Largest accelerations of all robot joints [rad/s^2]."""
+        balls = [joint.acceleration_rad_s2 for joint in self.joints]
+        return self._rates(balls, self.finger_acceleration_rad_s2)
+
+    @cached_property
+    def jerk_rad_s3(self) -> Array:
+        """Largest jerks of all robot joints [rad/s^3]."""
+        return self._rates([j.jerk_rad_s3 for j in self.joints], self.finger_jerk_rad_s3)
+
+    def _rates(self, balls: list[float], fingers: float) -> Array:
+        return np.concatenate([np.repeat(balls, 3), np.full(len(self.fingers), fingers)])
 
     @cached_property
     def rest_body(self) -> npt.NDArray[np.float32]:
@@ -228,33 +248,3 @@ class Skeleton:
             tip = places[finger.name] + turns[finger.name] @ finger.tip_m
             places[f"{finger.name}_tip"] = tip
         return places
-
-
-def _ball_joint(row: Mapping[str, Any]) -> BallJoint:
-    return BallJoint(
-        name=str(row["name"]),
-        parent=None if row["parent"] is None else str(row["parent"]),
-        robot=str(row["robot"]),
-        offset_m=_vector(row["offset_m"]),
-        rest=_vector(row["rest"]),
-        limits_rad=np.array([row[axis] for axis in AXES], np.float64).reshape(3, 2),
-        velocity_rad_s=float(row["velocity"]),
-    )
-
-
-def _finger(side: str, name: str, row: Mapping[str, Any]) -> list[Finger]:
-    """Return the three joints of one finger; the right hand mirrors the left across y."""
-    flip = np.array([1.0, 1.0 if side == "l" else -1.0, 1.0])
-    axis = _vector(row["axis"]) * (1.0 if side == "l" else -1.0)  # reflected axes turn around
-    steps = [_vector(step) * flip for step in row["steps_m"]]
-    offsets = [_vector(row["base_m"]) * flip, *steps[:2]]
-    joints, parent = [], f"{side}_hand"
-    for index, (offset, tip) in enumerate(zip(offsets, steps, strict=True)):
-        joint = f"{side}_{name}_{index + 1}"
-        joints.append(Finger(joint, parent, axis, offset, tip))
-        parent = joint
-    return joints
-
-
-def _vector(values: Any) -> Array:
-    return np.array(values, np.float64).reshape(3)

@@ -11,7 +11,8 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 import numpy.typing as npt
 
-from asynfusion_ros.motion.skeleton import AXES, BallJoint, Finger, Skeleton
+from asynfusion_ros.motion.parts import AXES, BallJoint, Finger
+from asynfusion_ros.motion.skeleton import Skeleton
 
 Array = npt.NDArray[np.float64]
 

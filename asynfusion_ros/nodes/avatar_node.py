@@ -11,7 +11,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock as RosClock
 from rclpy.clock import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from std_srvs.srv import Trigger
+from std_msgs.msg import Bool
+from std_srvs.srv import SetBool, Trigger
 
 from asynfusion_ros.errors import AsynFusionError
 from asynfusion_ros.nodes.avatar_parts import AvatarParts, OpenEngine, open_engine
@@ -25,6 +26,8 @@ from asynfusion_ros.streaming.clock import SystemClock
 from asynfusion_ros.streaming.settings import EngineSettings
 
 DIAGNOSTICS_PERIOD_S = 1.0
+RETRY_S = 1.0
+LONGEST_RETRY_S = 60.0
 _AUTOSTART_S = 0.05
 _NOT_ACTIVE = "the avatar is not active; activate it first (ros2 lifecycle set /avatar activate)"
 
@@ -45,6 +48,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         self._make_engine = make_engine
         self._parts: AvatarParts | None = None
         self._error = ""
+        self._halted = False
         self._published = (0, 0.0)
         self._steady = RosClock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, MOTION_QOS)
@@ -53,6 +57,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         )
         self._playback: Any = None
         self._starter: Any = None
+        self._retry_s, self._active_s, self._closing = RETRY_S, 0.0, False
         if self.get_parameter("autostart").value:
             self._starter = self.create_timer(_AUTOSTART_S, self._start, clock=self._steady)
         self._offer_services()
@@ -60,6 +65,8 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
     def _offer_services(self) -> None:
         self.create_service(Trigger, "~/flush", self._flush)
         self.create_service(Trigger, "~/reset", self._reset)
+        self.create_service(SetBool, "~/set_stop", self._set_stop)
+        self.create_subscription(Bool, "~/stop", self._hear_stop, MOTION_QOS)
         self.create_service(SetSpeaker, "~/set_speaker", self._set_speaker)
         self.create_service(SetStyle, "~/set_style", self._set_style)
 
@@ -74,6 +81,17 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         self._starter.cancel()
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
+        elif self._retry_s > RETRY_S:  # it ran before, so what is missing may come back
+            self._start_later()
+
+    def _start_later(self) -> None:
+        """Try again after a pause that doubles each time, where this node starts by itself."""
+        if self._starter is None or self._closing:
+            return
+        self.get_logger().warning(f"starting again in {self._retry_s:g} s")
+        self._starter.timer_period_ns = int(1e9 * self._retry_s)
+        self._starter.reset()
+        self._retry_s = min(2.0 * self._retry_s, LONGEST_RETRY_S)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the model, create the topics, hold the resting pose."""
@@ -93,6 +111,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
             self._error = traceback.format_exc()
             return TransitionCallbackReturn.ERROR
         self._error = ""
+        self._parts.engine.halt(self._halted)
         self._playback = self.create_timer(
             1.0 / settings.publish_rate_hz, self._parts.publish_poses
         )
@@ -107,6 +126,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         assert self._parts is not None
         self._parts.engine.start()
         self._parts.listen()
+        self._active_s = self._steady_s()
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -139,10 +159,14 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
             f"the avatar stopped after an error: {self._error}. It is unconfigured now; configure "
             "and activate it (ros2 lifecycle set), or start it again"
         )
+        if self._steady_s() - self._active_s > LONGEST_RETRY_S:  # it had been well again
+            self._retry_s = RETRY_S
+        self._start_later()
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
         """Free everything; called once, before the node is destroyed."""
+        self._closing = True
         self._release()
 
     def _release(self) -> None:
@@ -158,10 +182,13 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
     def _now_s(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9
 
+    def _steady_s(self) -> float:
+        return float(self._steady.now().nanoseconds) * 1e-9
+
     def _report_health(self) -> None:
         parts = self._parts
         status = None if parts is None else parts.engine.status()
-        others: dict[str, Any] = {"error": self._error}
+        others: dict[str, Any] = {"error": self._error, "halted": self._halted}
         if parts is not None:
             others["publish_hz"] = f"{self._publish_rate_hz(parts.motion.count):.2f}"
             others |= {f"node_{cause}": count for cause, count in parts.counts.items()}
@@ -175,7 +202,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
 
     def _publish_rate_hz(self, count: int) -> float:
         before, then_s = self._published
-        now_s = float(self._steady.now().nanoseconds) * 1e-9
+        now_s = self._steady_s()
         self._published = (count, now_s)
         return max(0, count - before) / max(1e-9, now_s - then_s)
 
@@ -188,6 +215,24 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
             parts.engine.flush()
         response.success = parts is not None
         response.message = "the speech is dropped, the avatar settles" if parts else _NOT_ACTIVE
+        return response
+
+    def _halt(self, halted: bool) -> None:
+        """Latch or release the emergency stop, in whatever state the node is."""
+        if halted != self._halted:
+            what = "emergency stop: all joints halt" if halted else "the emergency stop is released"
+            self.get_logger().warning(what)
+        self._halted = halted
+        if self._parts is not None:
+            self._parts.engine.halt(halted)
+
+    def _hear_stop(self, message: Bool) -> None:
+        self._halt(bool(message.data))
+
+    def _set_stop(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._halt(bool(request.data))
+        response.success = True
+        response.message = "all joints halt, until released" if request.data else "released"
         return response
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

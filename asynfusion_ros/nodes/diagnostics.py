@@ -55,6 +55,9 @@ def make_diagnostics(
         values |= engine_values(status)
         entry.level = _LEVELS.get(status.state, DiagnosticStatus.OK)
         entry.message = status.failure.strip().rpartition("\n")[2] or f"{lifecycle}, {status.state}"
+    if others.get("halted"):
+        entry.level = DiagnosticStatus.WARN
+        entry.message = f"{lifecycle}, emergency stop"
     if others.get("error"):
         entry.level = DiagnosticStatus.ERROR
         entry.message = str(others["error"])

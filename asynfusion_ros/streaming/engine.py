@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from asynfusion_ros.streaming.clock import Clock, SystemClock
 from asynfusion_ros.streaming.generator import MotionGenerator
 from asynfusion_ros.streaming.intake import Packet, clean_samples
 from asynfusion_ros.streaming.mailbox import Mailbox
-from asynfusion_ros.streaming.playback import Playback, PlaybackFrame
+from asynfusion_ros.streaming.playback import Joints, Playback, PlaybackFrame
 from asynfusion_ros.streaming.queue import MotionQueue
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.status import EngineStatus
@@ -30,6 +30,8 @@ from asynfusion_ros.streaming.worker import WindowGenerator, Worker
 Array = npt.NDArray[np.float32]
 
 IDLE_POLL_S = 0.02
+MOST_FAILURES = 4  # within FAILURES_S: then the engine gives up
+FAILURES_S = 60.0
 LATEST_S = 1e11  # in 3000 years
 PIECE_S = 1.0  # longer packets are taken in pieces
 
@@ -50,7 +52,7 @@ class AvatarEngine:
     def __init__(
         self,
         generator: WindowGenerator,
-        to_joints: Callable[[Array, float], npt.NDArray[np.float64]],
+        joints: Joints,
         idle: tuple[Array, Array],
         settings: EngineSettings,
         *,
@@ -59,8 +61,8 @@ class AvatarEngine:
     ) -> None:
         """Take what makes motion and what limits it.
 
-        `to_joints(body (24,), dt_s)` returns joint positions (54,) within limits; `idle` is the
-        resting face (51,) and body (24,); `warn` is told once of each kind of trouble.
+        `joints` turns bodies (24,) into joint positions (54,) within limits; `idle` is the resting
+        face (51,) and body (24,); `warn` is told once of each kind of trouble.
         """
         self.settings = settings
         self.plan = generator.plan
@@ -68,7 +70,7 @@ class AvatarEngine:
         self._generator = generator
         self._clock = clock or SystemClock()
         self._queue = MotionQueue(len(idle[0]), len(idle[1]))
-        self._playback = Playback(*idle, to_joints, settings.face_ease_s, settings.ease_s)
+        self._playback = Playback(*idle, joints, settings.face_ease_s, settings.ease_s)
         self._mailbox = Mailbox(self._queue, settings.max_queue_s)
         self._worker = Worker(
             generator,
@@ -79,6 +81,8 @@ class AvatarEngine:
             warn=warn,
         )
         self._thread: threading.Thread | None = None
+        self._warn = warn
+        self._interrupted = False  # a flush that playback has yet to see
 
     @classmethod
     def open(
@@ -97,7 +101,7 @@ class AvatarEngine:
         limiter = limiter or JointLimiter(Skeleton.load())
         about = checkpoint.description
         idle = (about.idle_face, about.idle_body)
-        return cls(generator, limiter.advance, idle, settings, clock=clock, warn=warn)
+        return cls(generator, limiter, idle, settings, clock=clock, warn=warn)
 
     def start(self) -> None:
         """Start the engine thread; does nothing while it runs. Clears an earlier failure."""
@@ -151,12 +155,24 @@ class AvatarEngine:
         self._mailbox.post(pieces, counts)
 
     def flush(self) -> None:
-        """Barge-in: drop waiting audio and motion; the next frame already settles to rest."""
+        """Barge-in: drop waiting audio and motion; joints stop at once, then settle to rest."""
         self._mailbox.renew("flushes", restart_noise=False)
+        self._interrupted = True
+
+    @property
+    def halted(self) -> bool:
+        """Whether an emergency stop is in force."""
+        return self._playback.halted
+
+    def halt(self, halted: bool) -> None:
+        """Emergency stop: hold all joints from the next frame on, until called with False."""
+        self._mailbox.count("halts", halted and not self.halted)
+        self._playback.halted = halted
 
     def reset(self) -> None:
         """Begin a new stream: like flush, and the noise starts again from the seed."""
         self._mailbox.renew("resets", restart_noise=True)
+        self._interrupted = True
 
     @property
     def manner(self) -> Manner:
@@ -189,6 +205,9 @@ class AvatarEngine:
         held = self._playback.held_epoch
         if held is not None and not self._queue.holds(held):
             self._playback.drop()
+        if self._interrupted:
+            self._interrupted = False
+            self._playback.interrupt()
         shift_s = self.output_delay_s if timeline is None else timeline.shift_s
         audio_time_s = now_s - shift_s if pose is None else pose.audio_time_s
         return self._playback.render(now_s, audio_time_s, pose)
@@ -202,6 +221,7 @@ class AvatarEngine:
         depth_s = self._queue.depth_s(self._clock.now_s())
         report, counts, epoch = self._mailbox.read()
         counts.update(report.pop("counts", {}))
+        counts.update(self._playback.counts)
         silent = report.pop("silent", True)
         failure = self._mailbox.failure
         state = "idle" if silent else "starved" if depth_s < 0 else "speech"
@@ -219,12 +239,24 @@ class AvatarEngine:
         )
 
     def _run(self) -> None:
-        try:
-            self._worker.reset()
-            while self._mailbox.running:
-                busy = self._worker.advance()
-                with self._mailbox.condition:
-                    if not busy and not self._mailbox.waiting and self._mailbox.running:
-                        self._clock.wait(self._mailbox.condition, IDLE_POLL_S)
-        except Exception:  # the thread's end is data: consumers read it in the status
-            self._mailbox.fail(traceback.format_exc())
+        """Work until stopped; after a failure begin anew, unless failures come thick and fast."""
+        failures_s: deque[float] = deque(maxlen=MOST_FAILURES)
+        while self._mailbox.running:
+            try:
+                self._work()
+            except BaseException:  # the thread's end is data: consumers read it in the status
+                now_s, report = self._clock.now_s(), traceback.format_exc()
+                failures_s.append(now_s)
+                if len(failures_s) == MOST_FAILURES and abs(now_s - failures_s[0]) < FAILURES_S:
+                    self._mailbox.fail(report)
+                    return
+                self._mailbox.renew("restarts", restart_noise=False)
+                self._warn(f"a window failed, the engine begins anew: {report}")
+
+    def _work(self) -> None:
+        self._worker.reset()
+        while self._mailbox.running:
+            busy = self._worker.advance()
+            with self._mailbox.condition:
+                if not busy and not self._mailbox.waiting and self._mailbox.running:
+                    self._clock.wait(self._mailbox.condition, IDLE_POLL_S)

@@ -47,6 +47,11 @@ class Mailbox:
                 self._inbox_s += packet.duration_s
             self.condition.notify_all()
 
+    def count(self, event: str, times: int = 1) -> None:
+        """Count an event of the callers."""
+        with self.condition:
+            self._counts[event] += times
+
     def collect(self) -> tuple[list[Packet], int]:
         """Return and remove all packets; return the epoch as well."""
         with self.condition:

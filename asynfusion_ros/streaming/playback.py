@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,12 @@ from asynfusion_ros.streaming.queue import Pose
 Array = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
 
+STILL_S = 0.4  # after a flush joints stop and stay, before the avatar settles
 HOLD_S = 0.15  # motion that comes this late is waited for with a still pose
 _SETTLED = 6.0  # a critically damped offset has decayed to 2 % after this many time constants
 _FACE_JUMP = 0.35  # per tick; faster than any mouth moves
 _BODY_JUMP_RAD = 0.25
+_REST = ("rest", 0)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class PlaybackFrame:
         body: 24 rotation vector components [rad].
         joint_positions: (54,) [rad], within the limits.
         joint_velocities: (54,) [rad/s].
-        state: `speech`, `idle`, or `settling` where there is no motion to show.
+        state: `speech`, `idle`, `settling` where there is no motion to show, or `halted`.
     """
 
     audio_time_s: float
@@ -38,6 +41,18 @@ class PlaybackFrame:
     joint_positions: Wide
     joint_velocities: Wide
     state: str
+
+
+class Joints(Protocol):
+    """What turns bodies into joint positions within limits: a JointLimiter."""
+
+    def advance(self, body: npt.ArrayLike, dt_s: float) -> Wide:
+        """Return joint positions (54,), `dt_s` later, on the way to `body` (24,)."""
+        ...
+
+    def halt(self, dt_s: float) -> Wide:
+        """Return joint positions (54,), `dt_s` later, on the way to a stop."""
+        ...
 
 
 class Offset:
@@ -96,18 +111,25 @@ class Playback:
         self,
         idle_face: Array,
         idle_body: Array,
-        to_joints: Callable[[Array, float], Wide],
+        joints: Joints,
         face_settle_s: float,
         body_settle_s: float,
     ) -> None:
-        """Rest at the idle pose; `to_joints(body, dt_s)` gives limited joint positions (54,)."""
+        """Rest at the idle pose, with the `joints` that bodies are turned into.
+
+        `halted` stops all joints and the face rests, until it is taken back. `counts` tells how
+        often motion ran out and the avatar went to rest.
+        """
         self._idle = (idle_face, idle_body)
-        self._to_joints = to_joints
+        self._limiter = joints
+        self.halted = False
+        self.counts: Counter[str] = Counter(rests=0)
+        self._still_s = 0.0
         self._face = _Course(idle_face, face_settle_s, _FACE_JUMP)
         self._body = _Course(idle_body, body_settle_s, _BODY_JUMP_RAD)
-        self._shown: tuple[str, int] = ("rest", 0)
+        self._shown = _REST
         self._held: Pose | None = None
-        self._joints: Wide = to_joints(idle_body, 0.0)
+        self._joints: Wide = joints.advance(idle_body, 0.0)
         self._last_s: float | None = None
 
     def render(self, clock_s: float, audio_time_s: float, pose: Pose | None) -> PlaybackFrame:
@@ -116,13 +138,17 @@ class Playback:
         self._last_s = clock_s
         shown, face, body = self._choose(audio_time_s, pose)
         swapped = shown != self._shown
+        self.counts["rests"] += swapped and shown == _REST
         self._shown = shown
         face_now = np.clip(self._face.follow(face, swapped, dt_s), 0.0, 1.0).astype(np.float32)
         body_now = self._body.follow(body, swapped, dt_s).astype(np.float32)
-        joints = self._to_joints(body_now, dt_s)
+        still = self.halted or self._still_s > 0.0
+        self._still_s -= dt_s
+        joints = self._limiter.halt(dt_s) if still else self._limiter.advance(body_now, dt_s)
         velocities = (joints - self._joints) / dt_s if dt_s > 0 else np.zeros_like(joints)
         self._joints = joints
         state = "settling" if pose is None else "speech" if pose.timeline.speech else "idle"
+        state = "halted" if self.halted else state
         return PlaybackFrame(audio_time_s, face_now, body_now, joints, velocities, state)
 
     @property
@@ -134,14 +160,21 @@ class Playback:
         """Forget the pose that is held in case its stream goes on: settle now."""
         self._held = None
 
+    def interrupt(self) -> None:
+        """Stop all joints now, stay for STILL_S, then settle; and forget the pose that is held."""
+        self._held = None
+        self._still_s = STILL_S
+
     def _choose(
         self, audio_time_s: float, pose: Pose | None
     ) -> tuple[tuple[str, int], Array, Array]:
         """Return what is shown (kind, epoch) and its face and body."""
+        if self.halted:
+            return _REST, *self._idle
         if pose is not None:
             self._held = pose
             return ("motion", pose.timeline.epoch), pose.face, pose.body
         held = self._held
         if held is not None and 0 <= audio_time_s - held.audio_time_s < HOLD_S:
             return ("hold", held.timeline.epoch), held.face, held.body
-        return ("rest", 0), *self._idle
+        return _REST, *self._idle
