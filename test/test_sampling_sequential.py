@@ -1,11 +1,14 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from sampling_helpers import TINY, PlainSampler, make_request, same
 
 from asynfusion_ros.diffusion import PREDICTIONS
 from asynfusion_ros.errors import CheckpointError, ConfigError, SamplerError
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.networks import MannerBatch
 from asynfusion_ros.sampling import (
     Checkpoint,
@@ -13,7 +16,8 @@ from asynfusion_ros.sampling import (
     SequentialSampler,
     untrained_checkpoint,
 )
-from asynfusion_ros.sampling.branch_window import draw_noise
+from asynfusion_ros.sampling.branch_window import BranchWindow, draw_noise
+from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.sampling.order import interleave, parallel, turns
 
 MODEL = untrained_checkpoint(TINY)
@@ -241,3 +245,24 @@ def test_guided_branches_trade_features_and_go_on():
     assert second.face.isfinite().all()
     with pytest.raises(ConfigError, match="fixed when it was distilled"):
         SamplerSettings(guidance=2.0)
+
+
+def test_temperatures_spread_the_noise_of_their_channels_alone():
+    sizes = replace(TINY, face_dim=51)
+    plain = untrained_checkpoint(sizes)
+    warm = replace(plain, description=replace(plain.description, temperatures={"mouth": 0.5}))
+    spread = warm.description.noise_spread("expression")
+    mouth = np.isin(FACE_NAMES, MOUTH_NAMES)
+    np.testing.assert_array_equal(spread, np.where(mouth, 0.5, 1.0))
+    assert warm.description.noise_spread("gesture") is None
+    request = make_request(known_face=None)
+    noise = draw_noise(request, "expression", 0, (1, 6, 51))
+    for model, expected in ((plain, noise), (warm, noise * torch.from_numpy(spread))):
+        ours = sampler(model)
+        window = BranchWindow(ours._stages["expression"], ours.process, (999, 499), request)
+        torch.testing.assert_close(window.x, expected)
+    assert ModelDescription.from_dict(warm.description.to_dict()).temperatures == {"mouth": 0.5}
+    with pytest.raises(CheckpointError, match="nose"):
+        replace(plain.description, temperatures={"nose": 1.0})
+    with pytest.raises(CheckpointError, match="mouth"):
+        replace(plain.description, temperatures={"mouth": -1.0})

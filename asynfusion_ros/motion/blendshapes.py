@@ -39,6 +39,9 @@ MOUTH_NAMES: tuple[str, ...] = tuple(
 )
 """The channels that articulate speech."""
 
+EYE_NAMES = tuple(name for name in FACE_NAMES if name.startswith("eye"))
+"""The channels of lids and gaze."""
+
 _LIP_TRAVEL = 0.22  # of a lip, in travels of the jaw
 
 _INDEX = {name: index for index, name in enumerate(ARKIT_NAMES)}

@@ -38,6 +38,7 @@ class WindowSampler(ABC):
             description.lcm_origin,
             self.settings.blend_below,
             self.settings.guidance,
+            {branch: description.noise_spread(branch) for branch in BRANCHES},
         )
         self._check_counts(self.settings)
         self._stages = {

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -56,6 +59,7 @@ class Process:
         lcm_origin: number of times that the LCM was distilled at.
         blend_below: noise level sqrt(1 - abar) under which known frames are blended.
         guidance: weight w of classifier-free guidance, u + w (c - u); 1 samples without.
+        spread: factors of each branch's noise by channel (D,), where they are not 1.
     """
 
     method: str
@@ -64,6 +68,7 @@ class Process:
     lcm_origin: int
     blend_below: float
     guidance: float = 1.0
+    spread: Mapping[str, npt.NDArray[np.float32] | None] = field(default_factory=dict)
 
     @property
     def guided(self) -> bool:
@@ -119,6 +124,8 @@ class BranchWindow:
             given = torch.arange(2 * batch, device=self.device) < batch
         self.condition: BranchCondition = branch.condition(audio, manner, given)
         self._shape = (batch, frames, branch.dim)
+        spread = process.spread.get(self.name)
+        self._spread = None if spread is None else torch.from_numpy(spread)  # (D,)
         self._first_noise = self._draw(0)
         self.x = self._first_noise
         known = request.known(self.name)
@@ -185,7 +192,8 @@ class BranchWindow:
         return join(schedule, x, self._given, noise[:, : self._given.shape[1]], t)
 
     def _draw(self, step: int) -> Tensor:
-        return draw_noise(self.request, self.name, step, self._shape).to(self.device)
+        noise = draw_noise(self.request, self.name, step, self._shape)  # (B, T, D)
+        return (noise if self._spread is None else noise * self._spread).to(self.device)
 
 
 def _pad_known(given: Tensor, frames: int) -> Known:

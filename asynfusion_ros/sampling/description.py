@@ -13,6 +13,7 @@ from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.diffusion.schedule import check_prediction
 from asynfusion_ros.errors import CheckpointError, ConfigError, brief
 from asynfusion_ros.files import refuse
+from asynfusion_ros.motion.blendshapes import EYE_NAMES, FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.motion.manner import Manner, check_style, read_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import NetworkSettings
@@ -20,6 +21,7 @@ from asynfusion_ros.networks import NetworkSettings
 FORMAT_VERSION = 1
 
 UNKNOWN = "unknown"
+_GROUPS = {"mouth": MOUTH_NAMES, "eyes": EYE_NAMES}
 MOST_LETTERS = 64
 
 Array = npt.NDArray[np.float32]
@@ -42,6 +44,8 @@ class ModelDescription:
         idle_face: resting face (face_dim,), weights in 0..1.
         idle_body: resting pose (body_dim,), rotation vectors in rad.
         body_cutoff_hz: the bodies that it learned from hold nothing faster [Hz].
+        temperatures: spread of the noise that groups of the face's channels, "mouth" and "eyes",
+            are sampled from; 1 as learned, less keeps nearer to what is most likely.
         training: record of how the model was trained: plain values.
         style_names: the styles that the network can be given, in order.
         style: mean and spread of each over the takes it learned from; None where it has no styles.
@@ -62,6 +66,7 @@ class ModelDescription:
     features: Mapping[str, Any] = field(default_factory=dict)
     features_sha256: str = ""
     body_cutoff_hz: float = 15.0
+    temperatures: Mapping[str, float] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     style_names: tuple[str, ...] = ()
     style: ChannelStatistics | None = None
@@ -94,7 +99,10 @@ class ModelDescription:
             "look_ahead_s": (self.look_ahead_s, 0.0, 5.0),
             "body_cutoff_hz": (self.body_cutoff_hz, 0.1, 120.0),
             "lcm_origin": (self.lcm_origin, 1, self.schedule.steps),
+            **{f"temperature of {name}": (v, 0.0, 4.0) for name, v in self.temperatures.items()},
         }
+        if unknown := set(self.temperatures) - set(_GROUPS):
+            raise CheckpointError(f"temperatures of {sorted(unknown)}; expected {list(_GROUPS)}")
         for name, (value, lowest, highest) in ranges.items():
             if not lowest <= value <= highest:
                 raise CheckpointError(f"{name} is {value}; it must lie in {lowest}..{highest}")
@@ -103,6 +111,20 @@ class ModelDescription:
         words = (*self.style_names, *self.emotions)
         if not all(isinstance(word, str) and len(word) <= MOST_LETTERS for word in words):
             raise CheckpointError(f"style_names and emotions are texts of {MOST_LETTERS} letters")
+
+    def noise_spread(self, branch: str) -> Array | None:
+        """Return the spread of each channel's noise (D,) in `branch`; None where it is 1."""
+        if branch != "expression" or not self.temperatures:
+            return None
+        if self.network.face_dim != len(FACE_NAMES):
+            raise CheckpointError(
+                f"temperatures are for {len(FACE_NAMES)} face channels; this model has "
+                f"{self.network.face_dim}"
+            )
+        spread = np.ones(len(FACE_NAMES), np.float32)
+        for group, value in self.temperatures.items():
+            spread[[FACE_NAMES.index(name) for name in _GROUPS[group]]] = value
+        return spread
 
     def choose_manner(self, speaker: int = 0, style: str = "", emotion: str = "") -> Manner:
         """Return the manner that words ask for: style 'energy=1.5, smile=1', emotion by its name.
@@ -146,6 +168,7 @@ class ModelDescription:
             "fps_hz": self.fps_hz,
             "look_ahead_s": self.look_ahead_s,
             "body_cutoff_hz": self.body_cutoff_hz,
+            "temperatures": dict(self.temperatures),
             "features": dict(self.features),
             "features_sha256": self.features_sha256,
             "face": self.face.to_dict(),
@@ -178,6 +201,7 @@ class ModelDescription:
                 fps_hz=float(values["fps_hz"]),
                 look_ahead_s=float(values["look_ahead_s"]),
                 body_cutoff_hz=float(values.get("body_cutoff_hz", 15.0)),
+                temperatures={k: float(v) for k, v in values.get("temperatures", {}).items()},
                 features=dict(values["features"]),
                 features_sha256=str(values["features_sha256"]),
                 face=ChannelStatistics.from_dict(values["face"]),

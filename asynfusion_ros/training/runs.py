@@ -124,7 +124,12 @@ def distill_student(
     trainer = Trainer(model, target, settings, Path(out) / STATE_FOLDER)
     trainer.run(objective.loss, lambda: objective.validate(target), report)
     record = {**about.training, "distill": settings.to_dict()}
-    description = replace(about, lcm_origin=settings.origin, training=record)
+    description = replace(
+        about,
+        lcm_origin=settings.origin,
+        temperatures=settings.temperatures,
+        training=record,
+    )
     checkpoint = Checkpoint(
         description, teacher=teacher.teacher, lcm=target, card=_card_stub("teacher and LCM")
     )
@@ -156,6 +161,7 @@ def _describe(
         fps_hz=float(features["fps_hz"]),
         look_ahead_s=float(features["look_ahead_s"]),
         body_cutoff_hz=BODY_CUTOFF_HZ,
+        temperatures=settings.temperatures,
         features=features,
         features_sha256=FeatureSettings.from_dict(features).identity,
         training={

@@ -61,6 +61,15 @@ class TrainSettings(Settings):
     mouth_only_share: float = setting(
         0.2, doc="Share of windows from takes without a body", minimum=0.0, maximum=1.0
     )
+    mouth_temperature: float = setting(
+        1.0,
+        doc="Spread of the noise that the mouth is sampled from; less follows speech closer",
+        minimum=0.0,
+        maximum=4.0,
+    )
+    eyes_temperature: float = setting(
+        1.0, doc="The same of lids and gaze; more is livelier", minimum=0.0, maximum=4.0
+    )
     save_every: int = setting(500, doc="Steps between saved states", minimum=1)
     validate_every: int = setting(500, doc="Steps between validations", minimum=1)
     device: str = setting(
@@ -72,6 +81,12 @@ class TrainSettings(Settings):
     compile: bool = setting(False, doc="Compile the network (pays on a GPU, after minutes)")
     threads: int = setting(2, doc="CPU threads", minimum=1)
     seed: int = setting(0, doc="Seed of weights, order, noise", minimum=0)
+
+    @property
+    def temperatures(self) -> dict[str, float]:
+        """Those that are not 1, by group of channels."""
+        given = {"mouth": self.mouth_temperature, "eyes": self.eyes_temperature}
+        return {name: value for name, value in given.items() if value != 1.0}
 
 
 @dataclass(frozen=True)

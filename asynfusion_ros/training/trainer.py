@@ -29,7 +29,10 @@ Report = Callable[[int, dict[str, float]], None]
 
 STATE_FILE = "state.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-_FREE = ("save_every", "validate_every", "device", "precision", "compile", "threads")
+_FREE = (
+    *("save_every", "validate_every", "device", "precision", "compile", "threads"),
+    *("mouth_temperature", "eyes_temperature"),
+)
 """Settings that may differ when a run is resumed."""
 
 
