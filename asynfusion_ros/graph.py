@@ -19,6 +19,7 @@ from asynfusion_ros.nodes.settings import (
     ViewerSettings,
 )
 from asynfusion_ros.resources import find_resource
+from asynfusion_ros.retarget.robot_map import RobotMap, find_map, locate_urdf
 from asynfusion_ros.settings import Settings, setting
 from asynfusion_ros.streaming.settings import EngineSettings
 
@@ -74,6 +75,12 @@ class GraphArguments(Settings):
     viewer_token: str = setting(
         ViewerSettings.token,
         doc="Secret that opens the web page; empty: made where viewer_host is not this machine",
+    )
+    robot: str = setting(
+        "", doc="Robot to move: a ready map by name (jvrc1, reachy_mini, ...), or a map's path"
+    )
+    robot_urdf: str = setting(
+        "", doc="URDF of that robot; empty: the file that an installed package brings"
     )
     rviz: bool = setting(False, doc="Show the avatar in RViz")
     robot_state_publisher: bool = setting(
@@ -135,10 +142,10 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
             "audio_type": arguments.audio_type,
         }
         specs.append(NodeSpec("viewer", "viewer_node", parameters=page))
+    if arguments.robot:
+        specs.append(_retarget(arguments))
     if arguments.robot_state_publisher:
-        robot = {"robot_description": find_resource(URDF).read_text(encoding="utf-8")}
-        name = "robot_state_publisher"
-        specs.append(NodeSpec(name, name, package=name, parameters=robot))
+        specs.append(_robot_state_publisher(arguments))
     if arguments.rviz:
         words = ("-d", str(find_resource(RVIZ)))
         specs.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=words))
@@ -152,7 +159,8 @@ def _avatar(arguments: GraphArguments) -> NodeSpec:
     same = ("audio_type", "device", "deterministic", "seed", "speaker", "style", "emotion")
     parameters = {name: getattr(arguments, name) for name in same}
     parameters["checkpoint"] = _absolute(arguments.checkpoint)
-    parameters["publish_tf"] = not arguments.robot_state_publisher
+    # Links of a robot may have the names of the avatar's: only one of them is on /tf.
+    parameters["publish_tf"] = not (arguments.robot_state_publisher or arguments.robot)
     if arguments.rviz:
         parameters["face_mesh_rate_hz"] = 10.0
     return NodeSpec("avatar", "avatar_node", parameters=parameters, ends_graph=True)
@@ -169,6 +177,28 @@ def _audio_source(arguments: GraphArguments) -> NodeSpec:
         "wait_s": _LISTENER_WAIT_S,
     }
     return NodeSpec("audio_source", "audio_source_node", parameters=parameters)
+
+
+def _retarget(arguments: GraphArguments) -> NodeSpec:
+    parameters = {
+        "robot": str(find_map(arguments.robot).resolve()),
+        "urdf": str(_urdf_of_robot(arguments)),
+        "publish_tf": not arguments.robot_state_publisher,
+    }
+    return NodeSpec("retarget", "retarget_node", parameters=parameters)
+
+
+def _robot_state_publisher(arguments: GraphArguments) -> NodeSpec:
+    path = _urdf_of_robot(arguments) if arguments.robot else find_resource(URDF)
+    name = "robot_state_publisher"
+    words = ("--ros-args", "-r", "joint_states:=robot/joint_states") if arguments.robot else ()
+    description = {"robot_description": path.read_text(encoding="utf-8")}
+    return NodeSpec(name, name, package=name, parameters=description, arguments=words)
+
+
+def _urdf_of_robot(arguments: GraphArguments) -> Path:
+    robot_map = RobotMap.load(find_map(arguments.robot))
+    return locate_urdf(robot_map, arguments.robot_urdf)
 
 
 def _in_common(spec: NodeSpec, arguments: GraphArguments) -> NodeSpec:

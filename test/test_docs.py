@@ -181,7 +181,7 @@ def help_of(subcommand: str, capsys) -> str:
     """What `asynfusion SUBCOMMAND --help` prints; raises SystemExit(2) where there is none."""
     from asynfusion_ros.cli import main
 
-    words = [subcommand, "--help"] if subcommand else ["--help"]
+    words = [*subcommand.split(), "--help"]
     with pytest.raises(SystemExit) as end:
         main(words)
     printed = capsys.readouterr()
@@ -196,6 +196,8 @@ def test_subcommands_and_options_named_in_the_documents_exist(capsys):
     for path, words in calls:
         subcommand = words[0] if words and not words[0].startswith("-") else ""
         shown = help_of(subcommand, capsys)
+        if len(words) > 1 and re.search(rf"^ +{re.escape(words[1])}  ", shown, re.M):
+            shown = help_of(f"{subcommand} {words[1]}", capsys)  # a task of a command
         for option in (word.split("=")[0] for word in words if word.startswith("--")):
             if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", shown):
                 wrong.append(f"{path}: asynfusion {subcommand} has no option {option}")

@@ -14,7 +14,7 @@ REPO = Path(__file__).resolve().parent.parent
 LEVELS = (
     ("settings", "errors", "files", "resources"),
     ("motion", "audio"),
-    ("networks", "diffusion"),
+    ("networks", "diffusion", "retarget"),
     ("sampling",),
     ("data", "training", "evaluation", "streaming"),
     ("graph", "viewer", "cli", "nodes"),
@@ -26,7 +26,12 @@ ROS = re.compile(
     rf"|{PACKAGE}\.(msg|srv))(\.|$)"
 )
 # What a room must do without, so that it stays usable where that is missing.
-BANNED = {"motion": ("torch", "onnxruntime"), "audio": ("torch",), "*": ("diffusers", "pickle")}
+BANNED = {
+    "motion": ("torch", "onnxruntime"),
+    "audio": ("torch",),
+    "retarget": ("torch",),
+    "*": ("diffusers", "pickle"),
+}
 
 
 def imports_of(source: str, module: str) -> set[str]:

@@ -8,11 +8,16 @@ import time
 import pytest
 import yaml
 
-from asynfusion_ros.errors import ConfigError, StateError
+from asynfusion_ros.errors import ConfigError, MotionFileError, StateError
 from asynfusion_ros.graph import GraphArguments, NodeSpec, describe_graph, settings_from_text
 from asynfusion_ros.nodes import processes
 from asynfusion_ros.nodes.processes import command_of, run_processes
-from asynfusion_ros.nodes.settings import AudioSourceSettings, AvatarSettings, ProbeSettings
+from asynfusion_ros.nodes.settings import (
+    AudioSourceSettings,
+    AvatarSettings,
+    ProbeSettings,
+    RetargetSettings,
+)
 from asynfusion_ros.streaming.settings import EngineSettings
 
 
@@ -36,6 +41,22 @@ def test_only_one_node_sends_frames():
     assert specs[0].parameters["publish_tf"] is False
     robot = next(spec for spec in specs if spec.package == "robot_state_publisher")
     assert "<robot" in robot.parameters["robot_description"]
+
+
+def test_a_robot_takes_the_place_of_the_avatar_on_tf(tmp_path):
+    urdf = tmp_path / "g1.urdf"
+    urdf.write_text("<robot/>")
+    given = {"robot": "g1", "robot_urdf": str(urdf)}
+    specs = {spec.name: spec for spec in describe_graph(GraphArguments(**given))}
+    assert specs["avatar"].parameters["publish_tf"] is False
+    assert specs["retarget"].parameters["urdf"] == str(urdf)
+    assert set(specs["retarget"].parameters) <= {n for n, _ in RetargetSettings.describe()}
+    given["robot_state_publisher"] = True
+    specs = {spec.name: spec for spec in describe_graph(GraphArguments(**given))}
+    assert specs["retarget"].parameters["publish_tf"] is False
+    assert specs["robot_state_publisher"].parameters["robot_description"] == "<robot/>"
+    with pytest.raises(MotionFileError, match="did you mean jvrc1"):
+        describe_graph(GraphArguments(robot="jvrc"))
 
 
 @pytest.mark.parametrize("audio", ["wav", "mic", "tts"])

@@ -105,6 +105,27 @@ class ViewerSettings(Settings):
 
 
 @dataclass(frozen=True)
+class RetargetSettings(Settings):
+    """The retarget node, which turns the avatar's joints and face into those of a robot."""
+
+    robot: str = setting("jvrc1", doc="Ready map by name, or path of a map")
+    urdf: str = setting("", doc="Path of the robot's URDF; empty: that of an installed package")
+    trajectory_rate_hz: float = setting(
+        30.0, doc="Trajectories per second", unit="Hz", minimum=1.0, maximum=1000.0
+    )
+    horizon_s: float = setting(
+        0.1,
+        doc="Time from a trajectory's start to its one point; shorter follows closer",
+        unit="s",
+        minimum=0.001,
+        maximum=5.0,
+    )
+    publish_tf: bool = setting(
+        True, doc="Send robot_description and /tf; turn off where a robot_state_publisher runs"
+    )
+
+
+@dataclass(frozen=True)
 class ProbeSettings(Settings):
     """The probe node, which measures the topics from outside."""
 

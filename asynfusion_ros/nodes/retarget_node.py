@@ -1,0 +1,186 @@
+"""retarget_node: the avatar's joints and face as commands for a robot."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Duration
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from asynfusion_ros.errors import MessageError, MotionFileError
+from asynfusion_ros.motion.blendshapes import FACE_NAMES
+from asynfusion_ros.msg import FaceBlendshapes
+from asynfusion_ros.nodes.conversions import to_seconds, to_time
+from asynfusion_ros.nodes.expression_output import ExpressionOutput
+from asynfusion_ros.nodes.interface import (
+    BLENDSHAPES,
+    DIAGNOSTICS,
+    JOINT_STATES,
+    JOINT_TRAJECTORY,
+    MOTION_QOS,
+    ROBOT_JOINT_STATES,
+)
+from asynfusion_ros.nodes.parameters import declare_settings, read_settings
+from asynfusion_ros.nodes.robot_output import RobotOutput
+from asynfusion_ros.nodes.run import run_node
+from asynfusion_ros.nodes.settings import RetargetSettings
+from asynfusion_ros.retarget.model import RobotModel
+from asynfusion_ros.retarget.retargeter import Retargeter, RobotPose
+from asynfusion_ros.retarget.robot_map import RobotMap, find_map, locate_urdf
+
+_LONGEST_STEP_S = 0.1  # after a gap the robot goes on no faster than it may
+_COMPLAINT_S = 5.0
+
+
+class RetargetNode(Node):  # type: ignore[misc]  # rclpy is untyped
+    """Joins joints and face of one stamp, and sends the robot's joints and trajectories."""
+
+    def __init__(self, **options: Any) -> None:
+        """Load map and URDF; raise ConfigError or MotionFileError where they do not fit."""
+        super().__init__("retarget", **options)
+        self.exit_status: int | None = None
+        declare_settings(self, RetargetSettings)
+        self._settings = read_settings(self, RetargetSettings)
+        robot_map, model = load_robot(self._settings.robot, self._settings.urdf)
+        self._retargeter = Retargeter(robot_map, model)
+        self._name = robot_map.name
+        self._joints: JointState | None = None
+        self._last_s: float | None = None
+        self._sent_s = float("-inf")
+        self._states = self.create_publisher(JointState, ROBOT_JOINT_STATES, MOTION_QOS)
+        self._trajectories = self._make_trajectories(robot_map)
+        self._expression = ExpressionOutput(self)
+        self._robot = self._make_robot(model.urdf)
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, MOTION_QOS)
+        self.create_timer(1.0, self._report)
+        self.create_subscription(JointState, JOINT_STATES, self._take_joints, MOTION_QOS)
+        self.create_subscription(FaceBlendshapes, BLENDSHAPES, self._take_face, MOTION_QOS)
+        self.get_logger().info(f"{robot_map.name}: {len(robot_map.joint_names)} joints follow")
+
+    def close(self) -> None:
+        """Take the robot off the graph."""
+        if self._robot is not None:
+            self._robot.close()
+
+    def _make_trajectories(self, robot_map: RobotMap) -> list[tuple[Any, list[int], list[str]]]:
+        """Return (publisher, indices, names) of each controller, or one for all."""
+        controllers: Mapping[str, Sequence[str]] = robot_map.controllers
+        if not controllers:
+            controllers = {"": robot_map.joint_names}
+        order = list(self._retargeter.names)
+        found = []
+        for name, joints in controllers.items():
+            topic = f"{name}/{JOINT_TRAJECTORY}" if name else JOINT_TRAJECTORY
+            publisher = self.create_publisher(JointTrajectory, topic, MOTION_QOS)
+            found.append((publisher, [order.index(joint) for joint in joints], list(joints)))
+        return found
+
+    def _make_robot(self, urdf: str) -> RobotOutput | None:
+        if not self._settings.publish_tf:
+            return None
+        try:
+            return RobotOutput(self, urdf, self._retargeter.names)
+        except MotionFileError as error:
+            self.get_logger().warning(f"{error}: no frames on /tf; use robot_state_publisher")
+            return None
+
+    def _take_joints(self, message: JointState) -> None:
+        self._joints = message
+
+    def _take_face(self, message: FaceBlendshapes) -> None:
+        joints = self._joints
+        if joints is None or joints.header.stamp != message.header.stamp:
+            return
+        stamp_s = to_seconds(message.header.stamp)
+        try:
+            positions = pick(joints.name, joints.position, self._retargeter.skeleton)
+            face = pick_values(message.name, message.weight, FACE_NAMES, "weights of the face")
+        except MessageError as error:
+            self.get_logger().warning(str(error), throttle_duration_sec=_COMPLAINT_S)
+            return
+        step_s = 0.0 if self._last_s is None else stamp_s - self._last_s
+        if self._last_s is not None and not 0.0 < step_s <= _LONGEST_STEP_S:
+            step_s = _LONGEST_STEP_S if step_s > 0.0 else 1.0 / 60.0
+        self._last_s = stamp_s
+        pose = self._retargeter.advance(positions, face, step_s)
+        self._send(stamp_s, pose)
+        self._expression.publish(stamp_s, face)
+
+    def _send(self, stamp_s: float, pose: RobotPose) -> None:
+        message = JointState(name=self._retargeter.names)
+        message.header.stamp = to_time(stamp_s)
+        message.position = array("d", pose.positions)
+        message.velocity = array("d", pose.velocities)
+        self._states.publish(message)
+        if self._robot is not None:
+            self._robot.publish(stamp_s, pose.positions)
+        since_s = stamp_s - self._sent_s
+        if 0.0 <= since_s < 1.0 / self._settings.trajectory_rate_hz - 1e-3:
+            return
+        self._sent_s = stamp_s
+        for publisher, indices, names in self._trajectories:
+            publisher.publish(self._trajectory(pose, indices, names))
+
+    def _trajectory(self, pose: RobotPose, indices: list[int], names: list[str]) -> JointTrajectory:
+        """Return one point to be reached `horizon_s` from now; it replaces the one before."""
+        horizon_s = self._settings.horizon_s
+        seconds = int(horizon_s)
+        point = JointTrajectoryPoint(
+            positions=array("d", pose.positions[indices]),
+            velocities=array("d", pose.velocities[indices]),
+            time_from_start=Duration(sec=seconds, nanosec=round((horizon_s - seconds) * 1e9)),
+        )
+        return JointTrajectory(joint_names=names, points=[point])
+
+    def _report(self) -> None:
+        """Tell how often limits had to act."""
+        counts = self._retargeter.counts
+        frames = max(1, counts["frames"])
+        entry = DiagnosticStatus(name=f"asynfusion: {self._name}", level=DiagnosticStatus.OK)
+        entry.message = f"{counts['clipped_frames'] / frames:.1%} of {counts['frames']} clipped"
+        entry.values = [KeyValue(key=k, value=str(v)) for k, v in sorted(counts.items())]
+        message = DiagnosticArray(status=[entry])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+
+def load_robot(name: str, urdf: str) -> tuple[RobotMap, RobotModel]:
+    """Return the map of a robot and its model; raise ConfigError or MotionFileError.
+
+    `name` is that of a ready map or the path of one; `urdf` a path, or empty for the file of an
+    installed package.
+    """
+    robot_map = RobotMap.load(find_map(name))
+    return robot_map, RobotModel.load(locate_urdf(robot_map, urdf))
+
+
+def pick(names: Sequence[str], values: Sequence[float], skeleton: Any) -> np.ndarray[Any, Any]:
+    """Return the positions of the skeleton's joints, whatever the order of the message."""
+    return pick_values(names, values, skeleton.robot_joint_names, "joints of the avatar")
+
+
+def pick_values(
+    names: Sequence[str], values: Sequence[float], wanted: Sequence[str], label: str
+) -> np.ndarray[Any, Any]:
+    """Return values in the order of `wanted`; raise MessageError where some are not there."""
+    given = dict(zip(names, values, strict=False))
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        raise MessageError(f"a message lacks {len(missing)} {label}, such as {missing[:3]}")
+    return np.array([given[name] for name in wanted], np.float64)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; return the exit status."""
+    return run_node(RetargetNode, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

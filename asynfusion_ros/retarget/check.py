@@ -1,0 +1,162 @@
+"""How well a robot follows: a clip through a map, its clipped frames, and the paths of wrists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.limits import to_joint_positions
+from asynfusion_ros.retarget.entries import Tuning
+from asynfusion_ros.retarget.model import RobotModel
+from asynfusion_ros.retarget.pose import AvatarPose
+from asynfusion_ros.retarget.retargeter import Retargeter
+from asynfusion_ros.retarget.robot_map import RobotMap
+from asynfusion_ros.retarget.stage import CLIP_RAD, joint_limits
+
+Array = npt.NDArray[np.float64]
+
+MOST_CLIPPED = 0.02
+LEAST_CORRELATION = 0.8
+
+_OUTER = (0.25, 99.75)  # percentiles that a suggested scale brings inside the limits
+_MARGIN = 0.02
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What became of a clip; shares are of its frames.
+
+    `beyond` counts values outside limits and `nan` those not finite: both must be 0. `wrists` are
+    correlations (-1 to 1) of the robot's wrist paths in its torso with the avatar's in its chest.
+    `suggestions` are entries of `joints` that would bring what is asked within limits.
+    """
+
+    seconds: float
+    clipped: float
+    slowed: float
+    beyond: int
+    nan: int
+    by_joint: Mapping[str, float]
+    wrists: Mapping[str, float]
+    suggestions: Mapping[str, Mapping[str, float]]
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing is out of bounds, few frames are clipped, and the wrists follow."""
+        follows = all(value > LEAST_CORRELATION for value in self.wrists.values())
+        return not self.beyond and not self.nan and self.clipped < MOST_CLIPPED and follows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {**vars(self), "passes": self.passes}
+
+
+def check_motion(robot_map: RobotMap, model: RobotModel, clip: MotionClip) -> CheckReport:
+    """Retarget a clip and measure it; raise MotionFileError where the map does not fit."""
+    retargeter = Retargeter(robot_map, model)
+    rows = to_joint_positions(retargeter.skeleton, clip.body, clip.fps_hz)
+    poses, asked = [], []
+    for index, (row, face) in enumerate(zip(rows, clip.face, strict=True)):
+        poses.append(retargeter.advance(row, face, 1.0 / clip.fps_hz if index else 0.0).positions)
+        asked.append(dict(retargeter.asked))
+    positions = np.array(poses)
+    counts = retargeter.counts
+    beyond = (positions < retargeter.lower - 1e-9) | (positions > retargeter.upper + 1e-9)
+    by_joint = {
+        key.removeprefix("clipped/"): count / len(rows)
+        for key, count in counts.most_common()
+        if key.startswith("clipped/")
+    }
+    by_name = dict(zip(retargeter.names, positions.T, strict=True))
+    mirrored = AvatarPose(retargeter.skeleton, robot_map.mirrored)
+    avatar = np.array([mirrored.positions(row) for row in rows])
+    return CheckReport(
+        seconds=clip.duration_s,
+        clipped=counts["clipped_frames"] / len(rows),
+        slowed=counts["velocity_frames"] / len(rows),
+        beyond=int(beyond.sum()),
+        nan=int((~np.isfinite(positions)).sum()),
+        by_joint=by_joint,
+        wrists=_compare_wrists(robot_map, model, retargeter, avatar, by_name),
+        suggestions=_suggest(robot_map, model, retargeter, asked),
+    )
+
+
+def path_correlation(first: Array, second: Array) -> float:
+    """Return Pearson's correlation of two paths (T, 3), their three coordinates taken together.
+
+    Each coordinate counts from its own mean, so neither place nor size matters; 0 where one
+    stands still.
+    """
+    a, b = first - first.mean(axis=0), second - second.mean(axis=0)
+    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float((a * b).sum() / scale) if scale > 1e-12 else 0.0
+
+
+def _compare_wrists(
+    robot_map: RobotMap,
+    model: RobotModel,
+    retargeter: Retargeter,
+    avatar: Array,
+    positions: Mapping[str, Array],
+) -> dict[str, float]:
+    sides = [side for side in "lr" if f"{side}_forearm" in robot_map.parts]
+    if not sides:
+        return {}
+    skeleton = retargeter.skeleton
+    places, turns = skeleton.ball_frames(skeleton.body_from_ball_angles(avatar[:, :24]))
+    frames = model.frames(positions)
+    found = {}
+    for side in sides:
+        away = places[f"{side}_hand"] - places["chest"]
+        own = np.einsum("tji,tj->ti", turns["chest"], away)
+        torso, wrist = arm_links(robot_map, model, side)
+        base, end = frames[torso], frames[wrist]
+        robot = np.einsum("...ji,...j->...i", base[..., :3, :3], end[..., :3, 3] - base[..., :3, 3])
+        upright = model.zero_frames[torso][:3, :3]
+        robot = np.broadcast_to(robot, (len(avatar), 3)) @ upright.T @ robot_map.frame.T
+        found[side] = path_correlation(own, robot)
+    return found
+
+
+def arm_links(robot_map: RobotMap, model: RobotModel, side: str) -> tuple[str, str]:
+    """Return the link that carries an arm, and the one whose origin is its wrist."""
+    parts = [p for p in ("upper_arm", "forearm", "hand") if f"{side}_{p}" in robot_map.parts]
+    joints = [j for p in parts for group in robot_map.parts[f"{side}_{p}"] for j in group]
+    torso = min((model.by_name[j] for j in joints), key=lambda j: len(model.chain(j.child))).parent
+    last = max((model.by_name[j] for j in joints), key=lambda j: len(model.chain(j.child))).child
+    if f"{side}_hand" in robot_map.parts:
+        return torso, last
+    below = [link for link in model.zero_frames if last in [j.child for j in model.chain(link)]]
+    start = model.zero_frames[last][:3, 3]
+    return torso, max(
+        below, key=lambda link: float(np.linalg.norm(model.zero_frames[link][:3, 3] - start))
+    )
+
+
+def _suggest(
+    robot_map: RobotMap, model: RobotModel, retargeter: Retargeter, asked: list[dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Return scale and offset for joints that are clipped often: what was asked then fits."""
+    frames = retargeter.counts["frames"]
+    found = {}
+    for group in (g for groups in robot_map.parts.values() for g in groups):
+        name = group[0]
+        if retargeter.counts[f"clipped/{name}"] < frames * MOST_CLIPPED / 10:
+            continue
+        tuning, rest = robot_map.joints.get(name, Tuning()), retargeter.rest[name]
+        tuned = np.array([row[name] for row in asked])
+        plain = rest + (tuned - rest - tuning.offset) / (tuning.scale or 1.0)
+        bounds = np.array([joint_limits(robot_map, model, joint) for joint in group]).sum(axis=0)
+        margin = _MARGIN * (bounds[1] - bounds[0])
+        low, high = np.percentile(plain, _OUTER)
+        scale = min(1.0, (bounds[1] - bounds[0] - 2 * margin) / max(high - low, CLIP_RAD))
+        shift = max(0.0, bounds[0] + margin - rest - scale * (low - rest))
+        shift += min(0.0, bounds[1] - margin - rest - scale * (high - rest))
+        found[name] = {"scale": round(float(scale), 2), "offset": round(float(shift), 2)}
+    return found
