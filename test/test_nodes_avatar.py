@@ -200,8 +200,7 @@ def test_the_death_of_the_engine_is_said_and_ends_in_unconfigured(graph):
     wait_for(lambda: node.state == "unconfigured")
     wait_for(lambda: any(m.status[0].level == DiagnosticStatus.ERROR for _, m in said))
     assert any("the model broke" in m.status[0].message for _, m in said)
-    node._start()  # it can be started again
-    assert node.state == "active"
+    wait_for(lambda: node.state == "active")  # it starts again by itself
 
 
 def test_a_missing_model_is_said_and_the_node_lives_on(graph):

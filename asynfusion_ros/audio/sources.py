@@ -21,6 +21,7 @@ from asynfusion_ros.files import refuse
 FloatArray = npt.NDArray[np.float32]
 
 _POLL_S = 0.1
+_GONE_POLLS = 30  # even silence comes as samples
 
 
 class SourceChunk(NamedTuple):
@@ -160,13 +161,23 @@ class MicSource:
         self.counts["dropped_chunks"] += 1
 
     def __iter__(self) -> Iterator[SourceChunk]:
-        """Yield chunks as they are heard, until closed; what was heard before that comes still."""
-        while True:
+        """Yield chunks as they are heard, until closed; what was heard before that comes still.
+
+        Raises AudioError where the device falls silent altogether: it was unplugged.
+        """
+        polls = 0
+        while polls < _GONE_POLLS:
             try:
                 yield self._queue.get(timeout=_POLL_S)
+                polls = 0
             except queue.Empty:
                 if self._closed.is_set():
                     return
+                polls += 1
+        raise AudioError(
+            f"the microphone gave nothing for {_GONE_POLLS * _POLL_S:g} s; plug it in again, then "
+            "start this again"
+        )
 
     def close(self) -> None:
         """Stop listening."""

@@ -84,16 +84,31 @@ class ProjectWriter:
         check_lengths(motion, len(recording.clip), recording.clip.fps_hz, recording.samples)
         samples = np.clip(recording.samples, -1.0, 1.0)
         fresh = self.folder / f".{name}.part"
-        soundfile.write(fresh, samples, SAMPLE_RATE_HZ, subtype="PCM_16", format="FLAC")
-        fresh.replace(sound)
-        with fresh.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        fresh.replace(motion)
-        with self._manifest.open("a", encoding="utf-8") as manifest:
-            manifest.write(json.dumps(_row_of(recording), ensure_ascii=False) + "\n")
-            manifest.flush()
-            os.fsync(manifest.fileno())
+        label = f"{self.folder} takes no more; free space on the disk, then add {name} again"
+        try:
+            with refuse(DataError, label):
+                soundfile.write(fresh, samples, SAMPLE_RATE_HZ, subtype="PCM_16", format="FLAC")
+                fresh.replace(sound)
+                with fresh.open("wb") as file:
+                    np.savez_compressed(file, **arrays)
+                fresh.replace(motion)
+                self._append(json.dumps(_row_of(recording), ensure_ascii=False) + "\n")
+        finally:
+            fresh.unlink(missing_ok=True)
         self._names.add(name)
+
+    def _append(self, row: str) -> None:
+        """Add a line to the manifest, whole or not at all."""
+        size = self._manifest.stat().st_size if self._manifest.is_file() else 0
+        try:
+            with self._manifest.open("a", encoding="utf-8") as manifest:
+                manifest.write(row)
+                manifest.flush()
+                os.fsync(manifest.fileno())
+        except OSError:
+            if self._manifest.is_file():
+                os.truncate(self._manifest, size)
+            raise
 
 
 def read_project(folder: Path) -> tuple[list[Recording], list[Fault]]:

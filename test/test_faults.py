@@ -1,0 +1,304 @@
+"""Faults injected into the engine, the model folder and the sources, in fake time where it counts.
+
+What must hold: the avatar goes on, or says why not; poses stay finite and come without end; nothing
+is left behind. The real processes are in test_faults_ros.py, the table in docs/reliability.md.
+"""
+
+import errno
+import itertools
+import os
+import random
+import shutil
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from streaming_stubs import RATE_HZ, TINY, Player, StubGenerator, make_engine, speech_like
+
+from asynfusion_ros.audio import sources
+from asynfusion_ros.audio.sources import MicSource
+from asynfusion_ros.data import project
+from asynfusion_ros.data.project import ProjectWriter, read_project
+from asynfusion_ros.data.recording import Recording
+from asynfusion_ros.errors import AudioError, CheckpointError, DataError, SamplerError
+from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
+from asynfusion_ros.sampling.settings import SamplerSettings
+from asynfusion_ros.sampling.threaded import ThreadedSampler
+from asynfusion_ros.streaming.engine import FAILURES_S, MOST_FAILURES
+
+START_S = 1000.0
+CYCLES = int(os.environ.get("ASYNFUSION_FAULT_CYCLES", "200"))
+
+
+def send(player, seconds, at_s=None, stamp_s=None):
+    """Live speech in chunks of 0.1 s from now on, or stamped otherwise."""
+    now_s = player.clock.now_s() if at_s is None else at_s
+    samples = speech_like(seconds)
+    for first in range(0, len(samples), 1600):
+        begin_s = first / RATE_HZ
+        stamp = (now_s if stamp_s is None else stamp_s) + begin_s
+        player.send(now_s + begin_s + 0.1, stamp, samples[first : first + 1600])
+
+
+def speaks(player, seconds=1.0):
+    """Whether speech was shown in the last seconds."""
+    after_s = player.clock.now_s() - seconds
+    return any(frame.state == "speech" for now_s, frame in player.frames if now_s > after_s)
+
+
+def assert_poses_are_whole(player):
+    """One finite pose for each tick."""
+    for _, frame in player.frames:
+        assert np.isfinite(frame.face).all()
+        assert np.isfinite(frame.joint_positions).all()
+
+
+class Live:
+    """An engine on its own thread while fake time goes by."""
+
+    def __init__(self):
+        self.said = []
+        self.engine, self.clock, self.generator = make_engine(warn=self.said.append)
+        self.player = Player(self.engine, self.clock)
+        self.engine.advance = lambda: time.sleep(0.0005)  # the thread does that here
+        self.engine.start()
+
+    def run(self, seconds):
+        self.player.run(seconds)
+
+    def fail_once(self, error):
+        def fail():
+            self.generator.before_step = lambda: None
+            raise error
+
+        self.generator.before_step = fail
+
+    @property
+    def restarts(self):
+        return self.engine.status().counts["restarts"]
+
+
+@pytest.fixture
+def live():
+    live = Live()
+    yield live
+    live.generator.before_step = lambda: None
+    live.engine.close()
+    assert not any(t.name == "avatar-engine" and t.is_alive() for t in threading.enumerate())
+
+
+# ---- the engine's thread ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("CUDA error"), SamplerError("the window took too long"), MemoryError(),
+     SystemExit(3)],
+    ids=["crash", "timeout", "memory", "exit"],
+)  # fmt: skip
+def test_a_window_that_fails_is_thrown_away_and_speech_goes_on(live, error):
+    send(live.player, 12.0)
+    live.run(3.0)
+    assert speaks(live.player)
+    live.fail_once(error)
+    live.run(6.0)
+    assert live.restarts == 1
+    assert speaks(live.player)
+    assert live.engine.status().state != "failed"
+    assert sum("begins anew" in text for text in live.said) == 1
+    assert_poses_are_whole(live.player)
+
+
+def test_rare_failures_never_add_up(live):
+    for number in range(1, 3 * MOST_FAILURES):
+        live.fail_once(RuntimeError("now and then"))
+        live.run(2.0)
+        assert live.restarts == number
+        live.clock.advance(FAILURES_S)
+    assert live.engine.status().state != "failed"
+
+
+def test_constant_failure_is_given_up_said_and_mended_by_a_start(live):
+    def fail():
+        raise RuntimeError("always")
+
+    live.generator.before_step = fail
+    live.run(3.0)
+    status = live.engine.status()
+    assert (status.state, live.restarts) == ("failed", MOST_FAILURES - 1)
+    assert "always" in status.failure
+    assert_poses_are_whole(live.player)  # it rests
+    live.generator.before_step = lambda: None
+    live.engine.start()
+    send(live.player, 4.0)
+    live.run(3.5)
+    assert speaks(live.player)
+
+
+def test_a_reset_that_fails_as_well_is_a_failure_like_others(live):
+    def reset():
+        raise SamplerError("a branch still computes")
+
+    live.fail_once(RuntimeError("first"))
+    live.generator.reset = reset
+    live.run(2.0)
+    assert live.engine.status().state == "failed"
+    assert "still computes" in live.engine.status().failure
+
+
+# ---- the source and the clock -------------------------------------------------------------------
+
+
+def test_a_source_that_dies_and_comes_back_is_heard_again():
+    engine, clock, _ = make_engine()
+    player = Player(engine, clock)
+    for stamp_s in (None, 5.0, None):  # the second one counts from another zero
+        send(player, 3.0, stamp_s=stamp_s)
+        player.run(4.0)
+        assert speaks(player, 2.0)
+        player.run(8.0)
+        assert engine.status().state == "idle"
+    assert_poses_are_whole(player)
+
+
+@pytest.mark.parametrize("jump_s", [-1e6, -3600.0, -5.0, -0.5, 0.7, 20.0, 3600.0, 1e6])
+def test_a_clock_that_jumps_is_followed_within_two_seconds(jump_s):
+    engine, clock, generator = make_engine()
+    player = Player(engine, clock)
+    send(player, 3.0)
+    player.run(3.0)
+    clock.advance(jump_s)
+    player.arrivals.clear()
+    windows = len(generator.windows)
+    send(player, 6.0)
+    player.run(5.0)
+    assert speaks(player)
+    assert len(generator.windows) - windows < 40, "what nobody will see is not computed"
+    assert_poses_are_whole(player)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_minutes_of_every_fault_at_once(seed):
+    rng = random.Random(seed)
+    engine, clock, _ = make_engine()
+    player = Player(engine, clock)
+    for _ in range(60):
+        kind = rng.randrange(7)
+        if kind <= 2:
+            send(player, rng.uniform(0.2, 3.0))
+        elif kind == 3:
+            clock.advance(rng.choice((-100.0, -0.3, 0.3, 100.0)))
+            player.arrivals.clear()
+        elif kind == 4:
+            rng.choice((engine.flush, engine.reset))()
+        elif kind == 5:
+            noise = np.float32([np.nan, np.inf, 7.0] * 300)
+            engine.push_audio(clock.now_s() + rng.uniform(-9, 9), noise, 48000, "other")
+        player.run(rng.uniform(0.1, 2.0))
+    assert_poses_are_whole(player)
+    player.run(15.0)
+    assert engine.status().state == "idle"
+    send(player, 3.0)
+    player.run(3.0)
+    assert speaks(player)
+
+
+def test_a_microphone_that_is_unplugged_ends_with_words(monkeypatch):
+    stream = SimpleNamespace(start=lambda: None, close=lambda: None)
+    fake = SimpleNamespace(InputStream=lambda **_: stream, PortAudioError=RuntimeError)
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr(sources, "_POLL_S", 0.002)
+    with pytest.raises(AudioError, match="plug it in"):
+        list(MicSource())
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+
+def test_a_model_that_is_swapped_file_by_file_is_the_old_the_new_or_refused(tmp_path):
+    old, new, live = (tmp_path / name for name in ("old", "new", "live"))
+    untrained_checkpoint(TINY, seed=1).save(old)
+    untrained_checkpoint(TINY, seed=2).save(new)
+    names = ["config.json", "lcm.safetensors", "teacher.safetensors"]
+    whole = {weight_of(Checkpoint.load(folder)) for folder in (old, new)}
+    assert len(whole) == 2
+    for order in itertools.permutations(names):
+        shutil.copytree(old, live, dirs_exist_ok=True)
+        held = Checkpoint.load(live)  # as a running avatar has it
+        for name in order[:-1]:
+            shutil.copy(new / name, live / name)
+            with pytest.raises(CheckpointError, match="copy the whole folder"):
+                Checkpoint.load(live)
+        shutil.copy(new / order[-1], live / order[-1])
+        assert weight_of(Checkpoint.load(live)) != weight_of(held)
+        assert weight_of(held) in whole
+
+
+def weight_of(checkpoint):
+    return next(checkpoint.lcm.parameters()).sum().item()
+
+
+def test_a_save_that_is_cut_off_leaves_nothing_that_loads(tmp_path, monkeypatch):
+    untrained_checkpoint(TINY, seed=1).save(tmp_path)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        untrained_checkpoint(TINY, seed=2).save(tmp_path)
+    with pytest.raises(CheckpointError, match="does not exist"):
+        Checkpoint.load(tmp_path)
+
+
+def full_disk(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def take(name):
+    clip = MotionClip(30.0, np.zeros((30, 51), np.float32), np.zeros((30, 24), np.float32))
+    return Recording(name, "us", "own", "train", clip, np.zeros(16000, np.float32))
+
+
+@pytest.mark.parametrize("where", ["soundfile.write", "np.savez_compressed", "os.fsync"])
+def test_a_disk_that_is_full_while_recording_costs_only_the_take(tmp_path, monkeypatch, where):
+    writer = ProjectWriter(tmp_path)
+    writer.add(take("first"))
+    with monkeypatch.context() as patched:
+        room, _, name = where.partition(".")
+        patched.setattr(getattr(project, room), name, full_disk)
+        with pytest.raises(DataError, match="free space"):
+            writer.add(take("second"))
+    assert not list(tmp_path.glob(".*"))
+    recordings, faults = read_project(tmp_path)
+    assert ([r.name for r in recordings], faults) == (["first"], [])
+    writer.add(take("second"))
+    assert len(read_project(tmp_path)[0]) == 2
+
+
+# ---- again and again ----------------------------------------------------------------------------
+
+
+def resident_mb():
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.timeout(3600)
+def test_engines_and_samplers_that_come_and_go_leave_no_thread_and_no_memory():
+    checkpoint = untrained_checkpoint(TINY)
+    settings = SamplerSettings(expression_steps=1, gesture_steps=2)
+    threads, middle_mb = threading.active_count(), 0.0
+    for cycle in range(CYCLES):
+        sampler = ThreadedSampler(checkpoint, settings)
+        engine, clock, _ = make_engine(generator=StubGenerator())
+        engine.start()
+        engine.push_audio(clock.now_s(), np.zeros(1600, np.float32), RATE_HZ)
+        engine.close()
+        sampler.close()
+        if cycle == CYCLES // 2:
+            middle_mb = resident_mb()
+    assert threading.active_count() == threads
+    growth_mb = resident_mb() - middle_mb
+    print(f"{CYCLES} cycles, {growth_mb:.2f} MB more after the second half")
+    assert growth_mb < 8.0 + 1e-3 * CYCLES
