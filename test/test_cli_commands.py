@@ -6,11 +6,14 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from training_helpers import make_recording
 
 from asynfusion_ros import __version__
 from asynfusion_ros.cli import COMMANDS, build_parser, main
+from asynfusion_ros.data.project import ProjectWriter
 from asynfusion_ros.motion.arkit_json import read_arkit_json
 from asynfusion_ros.motion.bvh import read_bvh
+from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style
 from asynfusion_ros.motion.npz import read_npz
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
@@ -122,3 +125,21 @@ def test_a_missing_model_is_said_in_one_line_with_the_remedy(tmp_path, capsys):
     assert said.count("\n") == 1
     assert "asynfusion train" in said
     assert "Traceback" not in said
+
+
+def test_the_style_of_a_folder_is_the_mean_of_its_takes(model, tmp_path, capsys):
+    writer = ProjectWriter(tmp_path / "mine")
+    takes = [make_recording("a", seconds=4.0), make_recording("b", seconds=12.0, body=False)]
+    for take in takes:
+        writer.add(take)
+    clips = [describe_style(take.clip)[0] for take in takes]
+    assert main(["style", str(tmp_path / "mine"), "--checkpoint", str(model)]) == 0
+    table = dict(line.split()[:2] for line in capsys.readouterr().out.splitlines())
+    mouth, energy = STYLE_NAMES.index("mouth"), STYLE_NAMES.index("energy")
+    expected = (clips[0][mouth] + 3 * clips[1][mouth]) / 4
+    assert float(table["mouth"]) == pytest.approx(expected, abs=0.002)
+    assert float(table["energy"]) == pytest.approx(clips[0][energy], abs=0.002)  # b has no body
+    ProjectWriter(tmp_path / "empty")
+    (tmp_path / "empty" / "manifest.jsonl").touch()
+    assert main(["style", str(tmp_path / "empty"), "--checkpoint", str(model)]) == 2
+    assert "holds no take of 60 frames" in capsys.readouterr().err

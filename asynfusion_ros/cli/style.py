@@ -44,8 +44,10 @@ def run_style(arguments: argparse.Namespace) -> int:
     print(f"{'style':<10}{'measured':>10}{'deviations':>12}")
     words = []
     for name, value, deviation, given in zip(STYLE_NAMES, values, deviations, known, strict=True):
-        print(f"{name:<10}{value:>10.3f}{deviation:>12.2f}" if given else f"{name:<10}{'-':>10}")
-        if given and np.isfinite(deviation):
+        compares = given and np.isfinite(deviation)
+        measured = f"{value:.3f}" if given else "-"
+        print(f"{name:<10}{measured:>10}" + (f"{deviation:>12.2f}" if compares else ""))
+        if compares:
             words.append(f"{name}={np.clip(deviation, -5.0, 5.0):.2f}")
     if words:
         print("--style " + ",".join(words))
