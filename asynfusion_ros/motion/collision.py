@@ -66,7 +66,7 @@ class ArmGuard:
         if not near.any():
             return angles
         self.collisions += int(np.count_nonzero(near))
-        held = angles.copy()
+        held: Array = angles.copy()
         for side in np.flatnonzero(near):
             held = self._take_back(held, int(side))
         return held
