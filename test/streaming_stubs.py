@@ -91,7 +91,7 @@ def make_engine(clock=None, generator=None, warn=lambda message: None, joints=No
         generator,
         joints or StubJoints(),
         (IDLE_FACE, IDLE_BODY),
-        EngineSettings(**settings),
+        EngineSettings(**{"signs_of_life": False, **settings}),
         clock=clock,
         warn=warn,
     )

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.errors import AudioError, StateError
+from asynfusion_ros.motion.alive import SignsOfLife
 from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.motion.skeleton import Skeleton
@@ -70,7 +71,9 @@ class AvatarEngine:
         self._generator = generator
         self._clock = clock or SystemClock()
         self._queue = MotionQueue(len(idle[0]), len(idle[1]))
-        self._playback = Playback(*idle, joints, settings.face_ease_s, settings.ease_s)
+        life = SignsOfLife(settings.seed) if settings.signs_of_life else None
+        eases_s = (settings.face_ease_s, settings.ease_s)
+        self._playback = Playback(*idle, joints, *eases_s, life)
         self._mailbox = Mailbox(self._queue, settings.max_queue_s)
         self._worker = Worker(
             generator,

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from asynfusion_ros.motion.alive import SignsOfLife
 from asynfusion_ros.streaming.queue import Pose
 
 Array = npt.NDArray[np.float32]
@@ -114,14 +115,16 @@ class Playback:
         joints: Joints,
         face_settle_s: float,
         body_settle_s: float,
+        life: SignsOfLife | None = None,
     ) -> None:
-        """Rest at the idle pose, with the `joints` that bodies are turned into.
+        """Rest at the idle pose, with the `joints` that bodies are turned into, and signs of life.
 
         `halted` stops all joints and the face rests, until it is taken back. `counts` tells how
         often motion ran out and the avatar went to rest.
         """
         self._idle = (idle_face, idle_body)
         self._limiter = joints
+        self._life = life
         self.halted = False
         self.counts: Counter[str] = Counter(rests=0)
         self._still_s = 0.0
@@ -149,6 +152,8 @@ class Playback:
         self._joints = joints
         state = "settling" if pose is None else "speech" if pose.timeline.speech else "idle"
         state = "halted" if self.halted else state
+        if self._life is not None and not self.halted:
+            face_now = self._life.advance(face_now, dt_s, silent=state != "speech")
         return PlaybackFrame(audio_time_s, face_now, body_now, joints, velocities, state)
 
     @property

@@ -81,6 +81,9 @@ class EngineSettings(Settings):
         doc="Same audio, same motion, whatever the timing: sequential sampling, no shedding",
     )
     shed_load: bool = setting(True, doc="Take fewer sampling steps while windows come too late")
+    signs_of_life: bool = setting(
+        True, doc="Blink, and let the eyes wander while no source is heard, as the model does not"
+    )
     seed: int = setting(0, doc="Seed of the sampling noise", minimum=0)
     speaker: int = setting(0, doc="Index of the speaker whose manner is used", minimum=0)
     style: str = setting(
