@@ -83,12 +83,17 @@ def _keep(target: Target, data: bytes, error: BaseException, keep: Path) -> None
 def run(
     targets: list[Target], inputs: int, seconds: float, seed: int, keep: Path
 ) -> dict[str, Counter[str]]:
-    """Feed mutations in turn, a slice of time to each target, until inputs or time are spent."""
+    """Feed mutations in turn, a slice of time to each target, until inputs or time are spent.
+
+    Ctrl-C ends it with a report.
+    """
     rng = random.Random(seed)
     table = {target.name: Counter[str]() for target in targets}
     end_s = time.monotonic() + seconds
     total = 0
-    while total < inputs and time.monotonic() < end_s:
+    stopped: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: stopped.append(number))
+    while total < inputs and time.monotonic() < end_s and not stopped:
         for target in targets:
             slice_end_s = time.process_time() + SLICE_S
             while total < inputs and time.process_time() < slice_end_s:

@@ -44,6 +44,8 @@ from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.motion.urdf import build_urdf
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.resources import find_path, find_resource
+from asynfusion_ros.retarget.model import RobotModel
+from asynfusion_ros.retarget.robot_map import RobotMap
 from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.training.settings import TrainSettings
@@ -111,6 +113,8 @@ def make_targets(folder: Path) -> list[Target]:
         Target("settings yaml", SETTINGS_YAML, doors.settings),
         Target("settings text", (b"audio=mic\nviewer_port=3\nloop=no\nrate=1e1",), settings_text),
         Target("skeleton", (a_skeleton(),), doors.skeleton),
+        Target("urdf", (TINY_URDF, doors.a_urdf()), urdf),
+        Target("robot map", doors.robot_maps(), doors.robot_map),
         Target("model config", (doors.a_config(),), doors.config),
         Target("model weights", (doors.some_weights(),), doors.weights),
         Target("project manifest", (MANIFEST_ROW,), manifest_row),
@@ -217,6 +221,16 @@ class Doors:
         places = skeleton.forward_kinematics(skeleton.rest_body)
         assert all(np.isfinite(place).all() for place in places.values())
 
+    def a_urdf(self) -> bytes:
+        return build_urdf(self.skeleton_now).encode()
+
+    def robot_maps(self) -> tuple[bytes, ...]:
+        folder = find_resource("config/robots")
+        return tuple(path.read_bytes() for path in sorted(folder.glob("*.yaml")))
+
+    def robot_map(self, data: bytes) -> None:
+        RobotMap.load(self.put("r.yaml", data))
+
     # ---- settings -------------------------------------------------------------------------------
 
     def settings(self, data: bytes) -> None:
@@ -294,6 +308,16 @@ SETTINGS_YAML = (
 MANIFEST_ROW = (
     b'{"id": "a", "source": "s", "licence": "own", "split": "train", "fps_hz": 30, "speaker": "x"}'
 )
+
+
+TINY_URDF = b"""<robot name="r"><link name="a"/><link name="b"/>
+<joint name="j" type="revolute"><parent link="a"/><child link="b"/><axis xyz="0 0 1"/>
+<limit lower="-1" upper="1" velocity="2" effort="3"/></joint></robot>"""
+
+
+def urdf(data: bytes) -> None:
+    model = RobotModel.from_text(data.decode("utf-8", errors="replace"))
+    assert all(np.isfinite(joint.place).all() for joint in model.joints)
 
 
 def a_skeleton() -> bytes:

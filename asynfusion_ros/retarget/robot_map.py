@@ -63,7 +63,7 @@ class RobotMap:
         document = read_yaml(Path(path), MotionFileError)
         if not isinstance(document, Mapping):
             raise MotionFileError(f"{path} is no robot map; it needs entries such as {_KEYS}")
-        if unknown := sorted(set(document) - set(_KEYS)):
+        if unknown := sorted(str(key) for key in set(document) - set(_KEYS)):
             raise MotionFileError(f"{path} has unknown entries {brief(unknown)}; known: {_KEYS}")
         with refuse(MotionFileError, f"{path} is no robot map"):
             return cls.from_dict(document, Path(path).stem)
