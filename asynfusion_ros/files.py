@@ -23,6 +23,7 @@ MOST_YAML_BYTES: Final = 256 * 1024
 MOST_JSON_BYTES: Final = 256 * 1024**2
 MOST_ARRAY_BYTES: Final = 4 * 1024**3
 MOST_ARRAYS: Final = 1000
+MOST_DIGITS: Final = 100
 
 Refusal = type[AsynFusionError]
 Arrays = dict[str, npt.NDArray[Any]]
@@ -35,6 +36,16 @@ class _PlainLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not read; write the values out")
         return super().compose_node(parent, index)
+
+    def construct_yaml_int(self, node: Any) -> Any:
+        if len(node.value) > MOST_DIGITS:
+            raise yaml.YAMLError(
+                f"a number of {len(node.value)} digits; write at most {MOST_DIGITS}"
+            )
+        return super().construct_yaml_int(node)
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_yaml_int)
 
 
 @contextmanager

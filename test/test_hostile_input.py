@@ -98,10 +98,12 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("[" * 100_000, "not readable"),
         ("x: !!python/object/apply:os.system [id]", "not readable"),
         ("a: !!timestamp x", "not readable"),
-        ("a: " + "9" * 10_000, "not readable"),
+        ("a: " + "9" * 10_000, "digits"),
+        ("a: 0x" + "f" * 5000, "digits"),
+        ("a: 1" + ":1" * 5000, "digits"),
         ("x" * (MOST_YAML_BYTES + 1), "characters"),
     ],
-    ids=["bomb", "knot", "depth", "tag", "timestamp", "number", "size"],
+    ids=["bomb", "knot", "depth", "tag", "timestamp", "number", "hex", "clock", "size"],
 )
 def test_yaml_that_bites_is_refused(text, hint):
     with pytest.raises(ConfigError, match=hint):
