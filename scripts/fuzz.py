@@ -23,15 +23,21 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 REPO = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPO), str(REPO / "test")]
 
-from fuzz_targets import Target, make_targets, mutate  # noqa: E402
+GUIDED = "--atheris" in sys.argv
+if GUIDED:
+    import atheris  # optional; it has to see the modules as they are imported
 
-from asynfusion_ros.errors import AsynFusionError  # noqa: E402
+with atheris.instrument_imports(include=["asynfusion_ros"]) if GUIDED else nullcontext():
+    from fuzz_targets import Target, make_targets, mutate
+
+    from asynfusion_ros.errors import AsynFusionError
 
 HANG_CPU_S = 10
 HANG_S = 300  # of waiting, on a machine that may be busy
@@ -104,9 +110,6 @@ def run(
 
 def run_atheris(target: Target, seconds: float, keep: Path) -> None:
     """Let coverage choose the inputs; ends the process."""
-    import atheris  # noqa: PLC0415 (optional)
-
-    atheris.instrument_all()
     counts: Counter[str] = Counter()
 
     def test(data: bytes) -> None:
