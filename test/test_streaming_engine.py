@@ -306,12 +306,14 @@ def test_slow_windows_are_left_out_and_audio_to_motion_never_drifts():
     assert len(player.motion()[0]) > 0.6 * len(player.frames)  # what is ready in time is shown
     assert status.queue_depth_s > -1.5
     assert (status.expression_steps, status.gesture_steps) == (2, 2)
+    assert (status.overlap_frames, status.pose_stride) == (12, 2)
     generator.compute_s = 0.05
     send_live(player, speech_like(60.0), stamp_s=clock.now_s())
     player.run(60.0)
     status = engine.status()
     assert (status.expression_steps, status.gesture_steps) == (4, 8)
-    assert status.counts["steps_regained"] == status.counts["steps_shed"] == 3
+    assert (status.overlap_frames, status.pose_stride) == (48, 1)
+    assert status.counts["steps_regained"] == status.counts["steps_shed"] == 6
 
 
 def test_memory_and_history_stay_bounded_over_an_hour():

@@ -224,3 +224,22 @@ def test_a_stream_that_begins_is_not_sampled_with_one_that_goes_on(generator):
     _, later = generator.step(silence, generator.begin())
     with pytest.raises(AudioError, match="apart"):
         generator.step_many([silence, silence], [generator.begin(), later])
+
+
+def test_shorter_windows_go_on_where_the_motion_was_and_grow_again():
+    generator, rng = make_generator(), np.random.default_rng(0)
+    samples = rng.normal(0, 0.1, generator.plan.sample_count).astype(np.float32)
+    state = generator.begin()
+    for overlap in (None, 12, 12, 24, None, 0, None):
+        chunk, after = generator.step(samples, state, Steps(2, 3, overlap))
+        assert chunk.face.shape == (generator.plan.hop_frames, 51)
+        assert len(after.face) == len(after.body) == generator.plan.known_frames
+        if state.face is not None:  # what was known stays known
+            kept = generator.plan.known_frames - generator.plan.hop_frames
+            assert np.array_equal(after.face[:kept], state.face[-kept:])
+        state = after
+    short = generator.begin()
+    for expected in (24, 36, 48, 48):
+        _, short = generator.step(samples, short, Steps(2, 3, 12))
+        assert len(short.face) == expected
+    generator.close()

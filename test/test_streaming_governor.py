@@ -6,10 +6,13 @@ from asynfusion_ros.streaming.chunk import ChunkTimings
 from asynfusion_ros.streaming.governor import StepGovernor, Steps, ladder
 from asynfusion_ros.streaming.status import HISTORY_WINDOWS, WindowMeter
 
+LEAST = [(24, 1), (12, 1), (12, 2)]  # overlap, stride
 
-def test_the_body_gives_up_steps_before_the_face():
-    assert ladder(Steps(4, 8)) == [Steps(4, 8), Steps(4, 4), Steps(4, 2), Steps(2, 2)]
-    assert ladder(Steps(1, 1)) == [Steps(1, 1)]
+
+def test_the_body_gives_up_steps_before_the_face_then_overlap_then_poses():
+    steps = [Steps(4, 8), Steps(4, 4), Steps(4, 2), Steps(2, 2)]
+    assert ladder(Steps(4, 8)) == steps + [Steps(2, 2, *each) for each in LEAST]
+    assert ladder(Steps(1, 1)) == [Steps(1, 1)] + [Steps(1, 1, *each) for each in LEAST]
 
 
 @pytest.mark.parametrize(("face", "body"), [(4, 8), (8, 8), (25, 25), (3, 1), (1, 7)])
@@ -20,6 +23,7 @@ def test_steps_only_fall_and_never_below_one(face, body):
         assert 1 <= below.expression <= above.expression
         assert 1 <= below.gesture <= above.gesture
         assert below.gesture < above.gesture or rungs[-1].gesture == below.gesture
+        assert below.pose_stride >= above.pose_stride
 
 
 def test_overload_sheds_at_once_and_ease_must_last():

@@ -70,6 +70,7 @@ class AvatarParts:
         )
         self._subscription: Any = None
         self._grid = EvenGrid(settings.publish_rate_hz)
+        self._moments = 0
         self.counts: Counter[str] = Counter(messages=0, refused_messages=0, nan_samples=0)
         skeleton = Skeleton.load()
         self.limiter = JointLimiter(skeleton)
@@ -98,8 +99,12 @@ class AvatarParts:
 
     def publish_poses(self) -> None:
         """Publish the poses that are due now: one, or several where the timer came late."""
+        stride = self.engine.pose_stride
         for moment_s in self._grid.due(self._clock.now_s()):
             frame = self.engine.frame_at(moment_s)
+            self._moments += 1
+            if self._moments % stride:
+                continue
             self.motion.publish(frame)
             if self._robot is not None:
                 self._robot.publish(frame.audio_time_s, frame.joint_positions)

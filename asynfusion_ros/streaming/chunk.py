@@ -63,3 +63,23 @@ class MotionChunk:
     body: Array
     timings: ChunkTimings
     nan_frames: int = 0
+
+
+def shorten(state: GeneratorState, overlap: int) -> GeneratorState:
+    """Return a state that knows only the last `overlap` frames."""
+    if state.face is None or state.body is None or overlap == len(state.face):
+        return state
+    if overlap == 0:
+        return replace(state, face=None, body=None)
+    return replace(state, face=state.face[-overlap:], body=state.body[-overlap:])
+
+
+def remember(state: GeneratorState, after: GeneratorState, known: int, hop: int) -> GeneratorState:
+    """Return the state `after` a window with all that was known before it."""
+    if state.face is None or state.body is None or after.face is None or after.body is None:
+        return after
+    if len(after.face) >= known:
+        return after
+    face = np.concatenate([state.face, after.face[-hop:]])[-known:]
+    body = np.concatenate([state.body, after.body[-hop:]])[-known:]
+    return replace(after, face=face, body=body)

@@ -215,6 +215,11 @@ class AvatarEngine:
         audio_time_s = now_s - shift_s if pose is None else pose.audio_time_s
         return self._playback.render(now_s, audio_time_s, pose)
 
+    @property
+    def pose_stride(self) -> int:
+        """Every how many-th pose is worth publishing; more than 1 under overload only."""
+        return int(self._mailbox.read()[0].get("pose_stride", 1))
+
     def advance(self) -> bool:
         """Do what the engine thread does in a loop, once; for tests that own time."""
         return self._worker.advance()

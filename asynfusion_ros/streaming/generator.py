@@ -27,7 +27,7 @@ from asynfusion_ros.streaming.batch import (
     make_request,
     measure_times,
 )
-from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk
+from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk, remember, shorten
 from asynfusion_ros.streaming.governor import Steps
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ, WindowPlan
@@ -166,14 +166,23 @@ class MotionGenerator:
         if steps is not None and steps != self._steps:
             self._sampler.set_steps(steps.expression, steps.gesture)
             self._steps = steps
-        request = make_request(self.description, self._device, np.stack(features), states)
+        overlap = min(self._overlap(state, steps) for state in states)
+        heard = np.stack(features)[:, -(self.plan.hop_frames + overlap) :]
+        near = [shorten(state, overlap) for state in states]
+        request = make_request(self.description, self._device, heard, near)
         result = self._sampler.sample_window(request)
         done = [
             finish_window(self.description, self.plan, (face, body), state)
-            for face, body, state in zip(result.face, result.body, states, strict=True)
+            for face, body, state in zip(result.face, result.body, near, strict=True)
         ]
         timings = measure_times(time.perf_counter() - begin_s, feature_s, result)
-        return [(replace(chunk, timings=timings), after) for chunk, after in done]
+        return [
+            (
+                replace(chunk, timings=timings),
+                remember(state, after, self.plan.known_frames, self.plan.hop_frames),
+            )
+            for (chunk, after), state in zip(done, states, strict=True)
+        ]
 
     def generate(
         self,
@@ -233,6 +242,13 @@ class MotionGenerator:
     def close(self) -> None:
         """End the sampler's threads; the generator cannot be used afterwards."""
         self._sampler.close()
+
+    def _overlap(self, state: GeneratorState, steps: Steps | None) -> int:
+        """Return how many frames before the new ones a window spans."""
+        known = self.plan.known_frames
+        wanted = None if steps is None else steps.overlap_frames
+        there = known if state.face is None else len(state.face)
+        return min(known, there, known if wanted is None else wanted)
 
     def _window_audio(self, samples: Array, index: int) -> Array:
         window = np.zeros(self.plan.sample_count, np.float32)

@@ -1,4 +1,4 @@
-"""Sheds sampling steps while windows come too late, and takes them back when there is time."""
+"""Sheds work while windows come too late, and takes it back when there is time."""
 
 from __future__ import annotations
 
@@ -7,19 +7,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Steps:
-    """Sampling steps per window of each branch."""
+    """What is spent on a window.
+
+    Attributes:
+        expression: sampling steps of the face.
+        gesture: sampling steps of the body.
+        overlap_frames: at most so many known frames before the new ones; None for all. Windows
+            without the others are shorter, and cost less.
+        pose_stride: every how many-th pose is published.
+    """
 
     expression: int
     gesture: int
+    overlap_frames: int | None = None
+    pose_stride: int = 1
 
 
+SHORT_OVERLAPS = (24, 12)  # frames; less would show at the seams
+SLOW_STRIDE = 2
 _LATE_LOAD = 0.9  # compute time over hop from which windows will come late
 _EASY_LOAD = 0.6
 _EASY_WINDOWS = 20  # that many easy windows in a row before one step comes back
 
 
 class StepGovernor:
-    """Halves the gesture's steps, then the expression's, and climbs back one notch at a time."""
+    """Sheds gesture steps, expression steps, overlap, frame rate; climbs back notch by notch."""
 
     def __init__(self, full: Steps, enabled: bool = True) -> None:
         """Start with all steps; when not `enabled`, stay there."""
@@ -45,7 +57,11 @@ class StepGovernor:
 
 
 def ladder(full: Steps) -> list[Steps]:
-    """Return the step counts from full to one each: gesture halves first, then expression."""
+    """Return what is spent from full to least.
+
+    Gesture steps are halved first, then expression steps; then windows get shorter, and at last
+    every second pose is left out.
+    """
     rungs = [full]
     gesture = full.gesture
     while gesture > max(2, full.expression // 2):
@@ -55,4 +71,5 @@ def ladder(full: Steps) -> list[Steps]:
     while expression > 2:
         expression = max(2, expression // 2)
         rungs.append(Steps(expression, gesture))
-    return rungs
+    rungs += [Steps(expression, gesture, overlap) for overlap in SHORT_OVERLAPS]
+    return [*rungs, Steps(expression, gesture, SHORT_OVERLAPS[-1], SLOW_STRIDE)]

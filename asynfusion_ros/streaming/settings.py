@@ -80,7 +80,9 @@ class EngineSettings(Settings):
         False,
         doc="Same audio, same motion, whatever the timing: sequential sampling, no shedding",
     )
-    shed_load: bool = setting(True, doc="Take fewer sampling steps while windows come too late")
+    shed_load: bool = setting(
+        True, doc="Spend less on windows, and at last on poses, while windows come too late"
+    )
     signs_of_life: bool = setting(
         True, doc="Blink, and let the eyes wander while no source is heard, as the model does not"
     )

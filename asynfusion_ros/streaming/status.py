@@ -60,6 +60,8 @@ class EngineStatus:
         audio_ahead_s: audio that waits to be turned into motion [s].
         expression_steps: sampling steps of the face in force.
         gesture_steps: sampling steps of the body in force.
+        overlap_frames: known frames per window in force.
+        pose_stride: every how many-th pose is published.
         counts: events since the start, such as windows, deadline_misses, audio_gaps, nan_frames,
             and packets dropped by cause.
     """
@@ -81,6 +83,8 @@ class EngineStatus:
     audio_ahead_s: float = 0.0
     expression_steps: int = 0
     gesture_steps: int = 0
+    overlap_frames: int = 0
+    pose_stride: int = 1
     counts: Mapping[str, int] = field(default_factory=dict)
 
 

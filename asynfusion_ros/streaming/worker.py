@@ -169,12 +169,18 @@ class Worker:
         self._counts["steps_regained"] += change > 0
         return True
 
+    def _overlap_frames(self) -> int:
+        known, most = self._generator.plan.known_frames, self._governor.steps.overlap_frames
+        return known if most is None else min(known, most)
+
     def _report(self) -> None:
         steps = self._governor.steps
         report = {
             "counts": Counter(self._counts),
             "expression_steps": steps.expression,
             "gesture_steps": steps.gesture,
+            "overlap_frames": self._overlap_frames(),
+            "pose_stride": steps.pose_stride,
             **self._measures,
             **({} if self._stream is None else self._stream.report()),
         }
