@@ -19,7 +19,7 @@ from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.retarget.robot_map import RobotMap, find_map, locate_urdf
 from asynfusion_ros.retarget.writing import write_guess, write_suggestions
 
-_SHOWN_MESHES = 5
+_SHOWN_MESHES = 2
 
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -24,7 +24,8 @@ MOST_CLIPPED = 0.02
 LEAST_CORRELATION = 0.8
 
 _OUTER = (0.25, 99.75)  # percentiles that a suggested scale brings inside the limits
-_MARGIN = 0.02
+_MARGIN = 0.02  # of the range between the limits
+_SPARE = 0.1  # of the span that a clip asks for: another clip asks for a little more
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def _suggest(
         bounds = np.array([joint_limits(robot_map, model, joint) for joint in group]).sum(axis=0)
         margin = _MARGIN * (bounds[1] - bounds[0])
         low, high = np.percentile(plain, _OUTER)
+        low, high = low - _SPARE * (high - low), high + _SPARE * (high - low)
         scale = min(1.0, (bounds[1] - bounds[0] - 2 * margin) / max(high - low, CLIP_RAD))
         shift = max(0.0, bounds[0] + margin - rest - scale * (low - rest))
         shift += min(0.0, bounds[1] - margin - rest - scale * (high - rest))

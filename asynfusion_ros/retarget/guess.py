@@ -29,7 +29,7 @@ _HEAD = re.compile(r"neck|head|cervic", re.I)
 _FACE = re.compile(r"eye|lid|brow|jaw|mouth|lip|antenna|ear(?![a-z])|camera", re.I)
 _LIMB = 0.05  # m: joints nearer than this sit in one place
 _PARALLEL = 0.9  # cosine between axes that turn about one direction
-_WORD = 0.9  # cosine to an axis from which a direction has that axis' name
+_WORD = 0.97  # cosine to an axis from which a direction has that axis' name
 _DRIVES = (
     (re.compile(r"jaw|mouth", re.I), "jawOpen"),
     (re.compile(r"lid|blink", re.I), "eyeBlink{}"),
