@@ -15,6 +15,8 @@ COMMANDS = {
     "up": ("asynfusion_ros.nodes.commands", "start the whole ROS graph: audio, avatar, viewer"),
     "doctor": ("asynfusion_ros.cli.doctor", "say what works here and what to mend"),
     "generate": ("asynfusion_ros.cli.generate", "make motion files and a video from a recording"),
+    "export": ("asynfusion_ros.cli.exchange", "write a clip for other programs"),
+    "import": ("asynfusion_ros.cli.exchange", "read other programs' files as a clip"),
     "robot": ("asynfusion_ros.cli.robot", "put the motion on a robot: guess or check a map"),
     "style": ("asynfusion_ros.cli.style", "measure the style of a few seconds of motion"),
     "info": ("asynfusion_ros.cli.info", "say what a trained model is"),

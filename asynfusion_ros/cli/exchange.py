@@ -1,0 +1,49 @@
+"""The commands `export` and `import`: clips to and from the formats of other programs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from asynfusion_ros.cli.generate import make_folder
+from asynfusion_ros.motion.exchange import ENDINGS, export_clip, import_clip, join_clips
+from asynfusion_ros.motion.npz import read_npz, write_npz
+
+
+def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands to the `asynfusion` command line."""
+    out = subparsers.add_parser("export", help="write a clip for other programs")
+    out.add_argument("clip", type=Path, help="NPZ as `asynfusion generate` writes it")
+    out.add_argument("--to", nargs="+", choices=tuple(ENDINGS), required=True, metavar="FORMAT",
+                     help=f"one or more of {', '.join(ENDINGS)}")  # fmt: skip
+    out.add_argument("-o", "--out", type=Path, help="folder (default: that of the clip)")
+    out.set_defaults(run=run_export)
+    into = subparsers.add_parser("import", help="read other programs' files as a clip")
+    into.add_argument("files", type=Path, nargs="+", help="bvh, json, csv, glb, npz; face and body "
+                      "may be two files")  # fmt: skip
+    into.add_argument("-o", "--out", type=Path, required=True, help="NPZ for the clip")
+    into.set_defaults(run=run_import)
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """Write the clip in each format asked for."""
+    clip = read_npz(arguments.clip)
+    folder = arguments.out or arguments.clip.parent
+    make_folder(folder)
+    for form in arguments.to:
+        path = folder / f"{arguments.clip.stem}{ENDINGS[form]}"
+        export_clip(clip, form, path)
+        print(f"wrote {path}")
+    return 0
+
+
+def run_import(arguments: argparse.Namespace) -> int:
+    """Read all files and write them as one clip."""
+    clip = join_clips([import_clip(path) for path in arguments.files])
+    make_folder(arguments.out.parent)
+    write_npz(arguments.out, clip)
+    for part, mask in (("face", clip.face_mask), ("body", clip.body_mask)):
+        if mask is not None and not mask.any():
+            print(f"no file holds a {part}: it rests")
+    print(f"wrote {arguments.out}: {clip.duration_s:.1f} s at {clip.fps_hz:g} Hz")
+    return 0

@@ -1,0 +1,199 @@
+"""The avatar as a GLB whose animation is a clip, for any glTF viewer; and such a clip read back.
+
+Bones of the avatar rest unrotated with glTF's axes (x left, y up, z forward), so that a joint's
+rotation vector (x forward, y left, z up) turns its bone after its components are moved on by one.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.errors import MotionFileError, brief
+from asynfusion_ros.files import parse_json, read_bytes, refuse
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, to_arkit52
+from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.limits import to_joint_positions
+from asynfusion_ros.motion.rotations import (
+    compose,
+    make_continuous,
+    quat_xyzw_to_rotvec,
+    rotvec_to_quat_xyzw,
+)
+from asynfusion_ros.motion.skeleton import Skeleton
+from asynfusion_ros.resources import find_resource
+
+Array = npt.NDArray[np.float64]
+
+AVATAR = "models/avatar/avatar.glb"
+MOST_BYTES = 512 * 1024 * 1024
+_FLOAT = 5126
+_TYPES = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
+_JSON, _BIN = 0x4E4F534A, 0x004E4942
+
+
+def write_gltf(
+    path: Path, clip: MotionClip, skeleton: Skeleton, avatar: Path | None = None
+) -> None:
+    """Write a GLB of the avatar with the clip as its animation: body, fingers and face."""
+    document, binary = _read_glb(avatar or find_resource(AVATAR))
+    times = np.arange(len(clip), dtype=np.float64) / clip.fps_hz
+    builder = _Animation(document, bytearray(binary), times)
+    for bone, rotvec in _turns(clip, skeleton).items():
+        builder.add("rotation", bone, rotvec_to_quat_xyzw(np.roll(rotvec, -1, axis=-1)), "VEC4")
+    weights = dict(zip((*FACE_NAMES, "tongueOut"), to_arkit52(clip.face).T, strict=True))
+    for index, node in enumerate(document["nodes"]):
+        names = _target_names(document, node)
+        if names:
+            rows = np.array([weights.get(name, np.zeros(len(clip))) for name in names]).T
+            builder.add_to(index, "weights", rows.ravel(), "SCALAR")
+    _write_glb(path, builder.finish(), bytes(builder.binary))
+
+
+def read_gltf(path: Path, skeleton: Skeleton) -> MotionClip:
+    """Read the clip of a GLB that `write_gltf` wrote; raise MotionFileError otherwise."""
+    document, binary = _read_glb(Path(path))
+    with refuse(MotionFileError, f"{path} holds no animation of the avatar"):
+        tracks = _read_tracks(document, binary)
+        times = next(iter(tracks.values()))[0]
+        fps_hz = 1.0 if len(times) < 2 else float((len(times) - 1) / (times[-1] - times[0]))
+        body = np.zeros((len(times), len(skeleton.joints), 3))
+        for index, name in enumerate(skeleton.joint_names):
+            turn = _rotvec(tracks, name)
+            body[:, index] = compose(_rotvec(tracks, "neck"), turn) if name == "head" else turn
+        face = np.zeros((len(times), len(FACE_NAMES)), np.float32)
+        for node in document["nodes"]:
+            names = _target_names(document, node)
+            if names and (node["name"], "weights") in tracks:
+                rows = tracks[node["name"], "weights"][1].reshape(len(times), len(names))
+                for column, name in enumerate(FACE_NAMES):
+                    face[:, column] = rows[:, names.index(name)]
+                break
+    flat = make_continuous(body).reshape(len(times), -1).astype(np.float32)
+    return MotionClip(round(fps_hz, 4), face, flat)
+
+
+class _Animation:
+    """One animation, built track by track behind the buffer of a document."""
+
+    def __init__(self, document: dict[str, Any], binary: bytearray, times: Array) -> None:
+        self.binary = binary
+        self._document = document
+        self._nodes = {node.get("name"): i for i, node in enumerate(document["nodes"])}
+        self._channels: list[dict[str, Any]] = []
+        self._samplers: list[dict[str, Any]] = []
+        limits = {"min": [float(times[0])], "max": [float(times[-1])]}
+        self._times = self._accessor(times, "SCALAR", **limits)
+
+    def add(self, kind: str, node: str, values: Array, shape: str) -> None:
+        """Add a track for a node by name; nodes that the avatar lacks are passed over."""
+        if node in self._nodes:
+            self.add_to(self._nodes[node], kind, values, shape)
+
+    def add_to(self, node: int, kind: str, values: Array, shape: str) -> None:
+        """Add a track for a node by number."""
+        output = self._accessor(values, shape)
+        target = {"node": node, "path": kind}
+        self._channels.append({"sampler": len(self._samplers), "target": target})
+        self._samplers.append({"input": self._times, "output": output, "interpolation": "LINEAR"})
+
+    def finish(self) -> dict[str, Any]:
+        """Return the document with the animation."""
+        animation = {"name": "speech", "channels": self._channels, "samplers": self._samplers}
+        self._document["animations"] = [animation]
+        self._document["buffers"] = [{"byteLength": len(self.binary)}]
+        return self._document
+
+    def _accessor(self, values: Array, shape: str, **limits: Any) -> int:
+        data = np.ascontiguousarray(values, "<f4").tobytes()
+        self.binary.extend(b"\0" * (-len(self.binary) % 4))
+        views, accessors = self._document["bufferViews"], self._document["accessors"]
+        views.append({"buffer": 0, "byteOffset": len(self.binary), "byteLength": len(data)})
+        self.binary.extend(data)
+        count = np.size(values) // _TYPES[shape]
+        accessors.append(
+            {"bufferView": len(views) - 1, "componentType": _FLOAT, "count": count, "type": shape}
+            | limits
+        )
+        return len(accessors) - 1
+
+
+def _turns(clip: MotionClip, skeleton: Skeleton) -> dict[str, Array]:
+    """Return rotation vectors (T, 3) by bone; the neck takes half of the head's turn."""
+    bends = to_joint_positions(skeleton, clip.body, clip.fps_hz)[:, 3 * len(skeleton.joints) :]
+    body = clip.body.astype(np.float64).reshape(len(clip), -1, 3)
+    turns = {name: body[:, index] for index, name in enumerate(skeleton.joint_names)}
+    turns["neck"] = turns["head"] = turns["head"] / 2.0
+    for finger, bend in zip(skeleton.fingers, bends.T, strict=True):
+        turns[finger.name] = bend[:, None] * finger.axis
+    return turns
+
+
+def _rotvec(tracks: Mapping[tuple[str, str], tuple[Array, Array]], name: str) -> Array:
+    return np.roll(quat_xyzw_to_rotvec(tracks[name, "rotation"][1]), 1, axis=-1)
+
+
+def _target_names(document: Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
+    if "mesh" not in node:
+        return []
+    return list(document["meshes"][node["mesh"]].get("extras", {}).get("targetNames", []))
+
+
+def _read_tracks(
+    document: Mapping[str, Any], binary: bytes
+) -> dict[tuple[str, str], tuple[Array, Array]]:
+    animation = document["animations"][0]
+    tracks = {}
+    for channel in animation["channels"]:
+        sampler = animation["samplers"][channel["sampler"]]
+        node = document["nodes"][channel["target"]["node"]]["name"]
+        times, values = (_values(document, binary, sampler[key]) for key in ("input", "output"))
+        tracks[node, channel["target"]["path"]] = (times.ravel(), values)
+    return tracks
+
+
+def _values(document: Mapping[str, Any], binary: bytes, index: int) -> Array:
+    accessor = document["accessors"][index]
+    view = document["bufferViews"][accessor["bufferView"]]
+    width, first = _TYPES[accessor["type"]], view["byteOffset"] + accessor.get("byteOffset", 0)
+    if accessor["componentType"] != _FLOAT or "byteStride" in view:
+        raise ValueError("only packed float32 tracks are read")
+    values = np.frombuffer(binary, "<f4", accessor["count"] * width, first).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("a track holds values that are not finite")
+    return values.reshape(-1, width)
+
+
+def _read_glb(path: Path) -> tuple[dict[str, Any], bytes]:
+    content = read_bytes(path, MotionFileError, MOST_BYTES)
+    if content[:4] != b"glTF" or len(content) < 20:
+        raise MotionFileError(
+            f"{path} is no GLB; give one that `asynfusion export --to gltf` wrote"
+        )
+    chunks: dict[int, bytes] = {}
+    place = 12
+    while place + 8 <= len(content):
+        size, kind = struct.unpack_from("<II", content, place)
+        chunks.setdefault(kind, content[place + 8 : place + 8 + size])
+        place += 8 + size
+    text = chunks.get(_JSON, b"").decode("utf-8", errors="replace")
+    document = parse_json(text, MotionFileError, str(path))
+    if not isinstance(document, dict) or not isinstance(document.get("nodes"), list):
+        raise MotionFileError(f"{path} has no nodes: {brief(document)}")
+    return document, chunks.get(_BIN, b"")
+
+
+def _write_glb(path: Path, document: Mapping[str, Any], binary: bytes) -> None:
+    text = json.dumps(document, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 4)
+    binary += b"\0" * (-len(binary) % 4)
+    total = 12 + 8 + len(text) + 8 + len(binary)
+    parts = [struct.pack("<4sII", b"glTF", 2, total), struct.pack("<II", len(text), _JSON), text]
+    parts += [struct.pack("<II", len(binary), _BIN), binary]
+    Path(path).write_bytes(b"".join(parts))
