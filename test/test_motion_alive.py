@@ -30,6 +30,16 @@ def test_people_blink_some_fifteen_times_a_minute_and_not_by_the_clock(silent):
     assert pauses.std() > 1.0
 
 
+def test_a_model_that_blinks_often_enough_is_left_alone():
+    life, open_face, shut = SignsOfLife(), np.zeros(51, np.float32), np.zeros(51, np.float32)
+    shut[[LID, face_index("eyeBlinkRight")]] = 0.7
+    seconds, added = 60, 0
+    for tick in range(60 * seconds):
+        own = shut if tick % 55 < 6 else open_face  # shuts again within a second
+        added += life.advance(own, TICK_S, False)[LID] > 0.8
+    assert added == 0
+
+
 def test_nothing_repeats_and_the_seed_decides():
     shown = faces(60.0)
     assert np.array_equal(shown, faces(60.0))

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from robot_helpers import speech_motion
 
 from asynfusion_ros.motion.collision import ArmGuard
 from asynfusion_ros.motion.hands import HandSynergy
-from asynfusion_ros.motion.limits import JointLimiter, to_joint_positions
+from asynfusion_ros.motion.limits import JointLimiter, JointTargets, to_joint_positions
 from asynfusion_ros.motion.skeleton import Skeleton
 
 FEW = settings(max_examples=12, deadline=None)
@@ -154,3 +155,16 @@ def test_hands_open_the_same_whatever_the_rate():
     for _ in range(10):
         many = fast.advance((0.5, 0.5), 0.01)
     np.testing.assert_allclose(slow.advance((0.5, 0.5), 0.1), many, atol=1e-9)
+
+
+def test_ordinary_motion_passes_one_pose_late_and_otherwise_as_it_was():
+    clip = speech_motion()
+    limiter, targets = JointLimiter(SKELETON), JointTargets(SKELETON)
+    bodies = [clip.at(time_s).body for time_s in np.arange(0.0, clip.duration_s - 0.1, 1 / 60)]
+    steps = [1 / 60 if index else 0.0 for index in range(len(bodies))]
+    shown = np.stack([limiter.advance(*pair) for pair in zip(bodies, steps, strict=True)])[:, :24]
+    wanted = np.stack([targets.advance(*pair) for pair in zip(bodies, steps, strict=True)])[:, :24]
+    gap_rad = shown[1:] - wanted[:-1]
+    assert not any(limiter.counts.values())
+    assert np.sqrt((gap_rad**2).mean()) < np.radians(0.05)
+    assert np.abs(gap_rad).max() < np.radians(0.6)

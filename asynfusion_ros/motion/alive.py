@@ -1,7 +1,7 @@
-"""Signs of life that the model lacks: blinks, and eyes that wander while nobody speaks.
+"""Signs of life where the model shows none: blinks, and eyes that wander while nobody speaks.
 
-The body breathes and shifts by itself, since windows of silence are generated like those of speech;
-the lids and the gaze of the recordings that the model learned from were not measured well enough.
+The body breathes and shifts by itself, since windows of silence are generated like those of speech,
+but in silence a model may hardly blink. A blink of its own puts off the next one that is added.
 Blinks come at times of a gamma distribution (mean 4 s, never within 1 s; Bentivoglio et al. 1997
 give 17 a minute at rest), close in 0.08 s and open in 0.16 s. Fixations last 0.6 s and more; a
 saccade takes 0.05 s and lands anew around the front. Both are drawn from a seeded generator without
@@ -23,6 +23,7 @@ _FIXATION_S, _SACCADE_S = 0.6, 0.05
 _GAZE = 0.12  # standard deviation of where the eyes land, in weights of the gaze shapes
 _FURTHEST = 0.3
 _FADE_S = 0.5
+_SHUT = 0.35  # lids of the model that are closed further than this are a blink of its own
 _LIDS = [face_index("eyeBlinkLeft"), face_index("eyeBlinkRight")]
 _SHAPES = {
     way: [face_index(name) for name in FACE_NAMES if name.startswith("eyeLook" + way)]
@@ -33,7 +34,7 @@ _TO_RIGHT = [face_index("eyeLookInLeft"), face_index("eyeLookOutRight")]
 
 
 class SignsOfLife:
-    """Adds blinks, and in silence a wandering gaze, to one face after another."""
+    """Adds blinks that are due, and in silence a wandering gaze, to one face after another."""
 
     def __init__(self, seed: int = 0) -> None:
         """Draw all chances from `seed`."""
@@ -48,6 +49,8 @@ class SignsOfLife:
         """Return the face (51,) with signs of life, `dt_s` later; weights stay in 0..1."""
         dt_s = dt_s if 0.0 < dt_s < np.inf else 0.0
         out = np.array(face, np.float32)
+        if out[_LIDS].mean() > _SHUT:
+            self._blink_in_s = self._next_blink_s()
         self._look(out, dt_s, silent)
         out[_LIDS] = np.maximum(out[_LIDS], self._blink(dt_s))
         return np.clip(out, 0.0, 1.0)
