@@ -154,11 +154,27 @@ def _suggest(
         tuned = np.array([row[name] for row in asked])
         plain = rest + (tuned - rest - tuning.offset) / (tuning.scale or 1.0)
         bounds = np.array([joint_limits(robot_map, model, joint) for joint in group]).sum(axis=0)
-        margin = _MARGIN * (bounds[1] - bounds[0])
         low, high = np.percentile(plain, _OUTER)
         low, high = low - _SPARE * (high - low), high + _SPARE * (high - low)
-        scale = min(1.0, (bounds[1] - bounds[0] - 2 * margin) / max(high - low, CLIP_RAD))
-        shift = max(0.0, bounds[0] + margin - rest - scale * (low - rest))
-        shift += min(0.0, bounds[1] - margin - rest - scale * (high - rest))
-        found[name] = {"scale": round(float(scale), 2), "offset": round(float(shift), 2)}
+        scale, shift = _fit(low, high, rest, *bounds)
+        found[name] = {"scale": round(scale, 2), "offset": round(shift, 2)}
     return found
+
+
+def _fit(low: float, high: float, rest: float, lower: float, upper: float) -> tuple[float, float]:
+    """Return scale about `rest` and offset that bring [low, high] within [lower, upper].
+
+    Less motion about the standing pose changes less than another pose does, so an offset comes
+    where the scale alone would be below a half.
+    """
+    margin = _MARGIN * (upper - lower)
+    lower, upper = lower + margin, upper - margin
+    if lower < rest < upper:
+        down = (rest - lower) / max(rest - low, CLIP_RAD)
+        up = (upper - rest) / max(high - rest, CLIP_RAD)
+        if min(down, up) >= 0.5:
+            return float(min(1.0, down, up)), 0.0
+    scale = min(1.0, (upper - lower) / max(high - low, CLIP_RAD))
+    shift = max(0.0, lower - rest - scale * (low - rest))
+    shift += min(0.0, upper - rest - scale * (high - rest))
+    return float(scale), float(shift)

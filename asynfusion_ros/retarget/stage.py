@@ -60,11 +60,14 @@ class Stage:
         self._offset = np.array([tuning.offset for tuning in tunings])
         self._last = np.clip(np.zeros(len(first)), self._lower, self._upper)
         self._rest: Array | None = None
+        self._loyalty = 1.0  # weight of the distance to the last pose
 
     def set_rest(self, goal: Array) -> None:
         """Take the solution for `goal` as the pose about which scales count."""
-        for _ in range(3):  # the first may come from afar
+        self._loyalty = 0.0  # there is no last pose yet: what lies within limits is right
+        for _ in range(3):
             self._rest = self._ask(goal)
+            self._loyalty = 1.0
 
     @property
     def rest(self) -> dict[str, float]:
@@ -109,7 +112,7 @@ class Stage:
     def _price(self, angle: float, index: int) -> float:
         low, high = self._bounds[index]
         beyond = max(0.0, low - angle, angle - high)
-        return float(_BEYOND * beyond**2 + (angle - self._last[index]) ** 2)
+        return float(_BEYOND * beyond**2 + self._loyalty * (angle - self._last[index]) ** 2)
 
     def _near(self, angle: float, index: int) -> float:
         """Return an equal angle within limits where there is one, else nearest the last one."""
