@@ -42,18 +42,20 @@ def find_resource(relative: str) -> Path:
             return path
         searched.append(str(root))
     raise ConfigError(
-        f"{brief(relative)} was not found in {searched}; build the package with colcon or pip, "
-        "or give the path itself"
+        f"{brief(relative)} was not found in {searched}; build the package with colcon or pip"
     )
 
 
-def find_path(name: str) -> Path:
+def find_path(name: str, advice: str = "or give the path itself") -> Path:
     """Return what a user named: a path that exists, or one of the package's own files.
 
-    Raises ConfigError where it is neither.
+    Raises ConfigError, with the advice, where it is neither.
     """
     with refuse(ConfigError, f"{brief(name)} is no path"):
         given = Path(name).expanduser()
         if name and given.exists():
             return given
-    return find_resource(name)
+    try:
+        return find_resource(name)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; {advice}") from error

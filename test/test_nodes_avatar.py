@@ -22,7 +22,7 @@ from std_msgs.msg import String  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from streaming_stubs import speech_like  # noqa: E402
 
-from asynfusion_ros.motion.blendshapes import ARKIT_NAMES  # noqa: E402
+from asynfusion_ros.motion.blendshapes import ARKIT_NAMES, MOUTH_NAMES  # noqa: E402
 from asynfusion_ros.networks import NetworkSettings  # noqa: E402
 from asynfusion_ros.nodes import interface  # noqa: E402
 from asynfusion_ros.nodes.avatar_node import AvatarNode  # noqa: E402
@@ -64,10 +64,15 @@ def test_sixty_poses_a_second_with_equal_stamps_in_audio_time(graph):
     joints, faces = listen(observer)
     with Talker(observer, SPEECH):
         wait_for(lambda: len(joints) > 60)
-        first = len(joints)
-        time.sleep(3.0)
-    there = [arrival for arrival, _ in joints[first:]]
-    assert (len(there) - 1) / (there[-1] - there[0]) == pytest.approx(60.0, rel=0.02)
+        rates_hz = []
+        while len(rates_hz) < 3:  # a machine that is busy for a moment gets another chance
+            first = len(joints)
+            time.sleep(3.0)
+            there = [arrival for arrival, _ in joints[first:]]
+            rates_hz.append((len(there) - 1) / (there[-1] - there[0]))
+            if rates_hz[-1] == pytest.approx(60.0, rel=0.02):
+                break
+    assert rates_hz[-1] == pytest.approx(60.0, rel=0.02), rates_hz
     ours, theirs = stamps_of(joints), stamps_of(faces)
     begin, end = max(ours[0], theirs[0]), min(ours[-1], theirs[-1])
     assert [s for s in ours if begin <= s <= end] == [s for s in theirs if begin <= s <= end]
@@ -162,12 +167,14 @@ def test_flush_drops_the_speech_at_once(graph):
     start(graph)
     observer = graph.node()
     _, faces = listen(observer)
+    mouth = [ARKIT_NAMES.index(name) for name in MOUTH_NAMES]  # lids may blink, eyes wander
+    widest = lambda: max(faces[-1][1].weight[channel] for channel in mouth)  # noqa: E731
     rest = 0.05
     with Talker(observer, np.ones(16000, np.float32)):
-        wait_for(lambda: faces and max(faces[-1][1].weight) > 0.8)
+        wait_for(lambda: faces and widest() > 0.8)
     assert call(observer, Trigger, "/avatar/flush").success
     flushed_s = time.time()
-    wait_for(lambda: max(faces[-1][1].weight) < rest + 0.05)
+    wait_for(lambda: widest() < rest + 0.05)
     assert time.time() - flushed_s < 1.0
 
 

@@ -136,7 +136,7 @@ def open_source(settings: AudioSourceSettings) -> AudioSource:
         return TtsSource(settings.text, chunk_s=settings.chunk_s)
     if not settings.wav:
         raise ConfigError("wav is empty; give a recording, or another source")
-    return WavSource(find_path(settings.wav), settings.chunk_s)
+    return WavSource(find_path(settings.wav, "or give a wav or flac file"), settings.chunk_s)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
