@@ -113,6 +113,16 @@ def test_stamps_that_lag_the_clock_by_a_constant_work():
     assert engine.status().stream_offset_s == pytest.approx(START_S - 77.0, abs=0.3)
 
 
+def test_a_packet_that_waits_for_a_busy_thread_does_not_delay_its_stream():
+    engine, clock, _ = make_engine()
+    clock.advance(0.1)
+    engine.push_audio(START_S, speech_like(0.1), RATE_HZ)
+    clock.advance(0.3)  # a window of silence is being computed
+    settle(engine)
+    assert engine.status().counts["streams"] == 1
+    assert engine.status().stream_offset_s == 0.0
+
+
 def test_before_any_audio_the_avatar_idles_on_generated_motion():
     engine, clock, generator = make_engine()
     player = Player(engine, clock)

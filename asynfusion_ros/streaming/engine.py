@@ -147,12 +147,12 @@ class AvatarEngine:
             raise AudioError(
                 f"the stamp is {stamp_s} s; send the time of the first sample, or none"
             )
-        counts: Counter[str] = Counter(packets=1)
-        cleaned = clean_samples(samples, sample_rate_hz, counts)
-        size = round(PIECE_S * sample_rate_hz)
-        first_s = float("nan") if stamp_s is None else stamp_s
+        counts, rate_hz = Counter[str](packets=1), sample_rate_hz
+        cleaned = clean_samples(samples, rate_hz, counts)
+        size = round(PIECE_S * rate_hz)
+        first_s, now_s = float("nan") if stamp_s is None else stamp_s, self._clock.now_s()
         pieces = (
-            Packet(first_s + at / sample_rate_hz, cleaned[at : at + size], sample_rate_hz, source)
+            Packet(first_s + at / rate_hz, cleaned[at : at + size], rate_hz, source, now_s)
             for at in range(0, len(cleaned), size)
         )
         self._mailbox.post(pieces, counts)

@@ -28,12 +28,14 @@ class Packet:
         samples: mono, (n,), in [-1, 1].
         rate_hz: sample rate [Hz].
         source: name of who sent it; empty where unknown.
+        arrival_s: when it came by the engine's clock [s]; who takes it may do so later.
     """
 
     stamp_s: float
     samples: Samples
     rate_hz: int
     source: str = ""
+    arrival_s: float = 0.0
 
     @property
     def duration_s(self) -> float:

@@ -115,7 +115,8 @@ class Worker:
         """Give a packet to its stream, a new one where needed; None if a flush came between."""
         if np.isnan(packet.stamp_s):
             continues = stream.speech and stream.expected_s > now_s
-            packet = replace(packet, stamp_s=stream.expected_s if continues else now_s)
+            stamp_s = stream.expected_s if continues else packet.arrival_s
+            packet = replace(packet, stamp_s=stamp_s)
         foreign = stream.take(packet) if stream.speech else [packet]
         if not foreign:
             return stream
@@ -133,7 +134,7 @@ class Worker:
             offset_s = 0.0
         else:
             anchor_s = packet.stamp_s
-            offset_s = stream_offset_s(now_s - anchor_s, settings)
+            offset_s = stream_offset_s(packet.arrival_s - anchor_s, settings)
         shift_s = output_delay_s(plan, settings) + offset_s
         opened = self._mailbox.begin(epoch, anchor_s, shift_s, speech=packet is not None)
         if opened is None:
