@@ -12,9 +12,9 @@ DOMAIN = int(os.environ.get("ROS_DOMAIN_ID") or 1 + os.getpid() % 99)
 
 
 @contextmanager
-def ros_graph():
+def ros_graph(domain=DOMAIN):
     """Yield a Graph; afterwards its nodes and its context are gone."""
-    graph = Graph()
+    graph = Graph(domain)
     try:
         yield graph
     finally:
@@ -24,11 +24,11 @@ def ros_graph():
 class Graph:
     """Nodes in one process, each with an executor and a thread of its own."""
 
-    def __init__(self):
+    def __init__(self, domain):
         import rclpy
 
         self.context = rclpy.Context()
-        rclpy.init(context=self.context, domain_id=DOMAIN)
+        rclpy.init(context=self.context, domain_id=domain)
         self._running = []
 
     def add(self, kind, **options):

@@ -28,11 +28,12 @@ from asynfusion_ros.sampling.checkpoint import untrained_checkpoint  # noqa: E40
 
 CYCLES = int(os.environ.get("ASYNFUSION_FAULT_CYCLES", "200"))
 START_S = 90.0
+KILLED_DOMAIN = DOMAIN + 2  # killed processes haunt a domain for a while
 
 
 @pytest.fixture
 def graph():
-    with ros_graph() as graph:
+    with ros_graph(KILLED_DOMAIN) as graph:
         yield graph
 
 
@@ -51,7 +52,7 @@ def test_a_lifecycle_that_goes_round_and_round_leaves_nothing_behind(graph):
             threads.append(threading.active_count())
     slope_mb = float(np.median(np.diff(held_mb)))  # an arena that the allocator takes is no leak
     print(f"{CYCLES} cycles: {slope_mb:.3f} MB more in each tenth")
-    assert threads[-1] == threads[1]
+    assert threads[-1] <= max(threads[:2])
     assert slope_mb < 0.5 + 5e-4 * CYCLES
     observer = graph.node()
     wait_for(lambda: observer.count_publishers("joint_states") == 0)
@@ -65,7 +66,7 @@ def processes():
     def run(module, **parameters):
         words = [f"{name}:={value}" for name, value in parameters.items()]
         options = [option for word in words for option in ("-p", word)]
-        environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN), "OMP_NUM_THREADS": "1"}
+        environment = {**os.environ, "ROS_DOMAIN_ID": str(KILLED_DOMAIN), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", f"asynfusion_ros.nodes.{module}", "--ros-args", *options]
         process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         running.append(process)

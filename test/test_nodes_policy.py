@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("asynfusion_ros.msg", reason="needs the built messages")
 
-from ros_helpers import ros_graph, stub_engine, wait_for
+from ros_helpers import DOMAIN, ros_graph, stub_engine, wait_for
 
 from asynfusion_ros.nodes.audio_source_node import AudioSourceNode
 from asynfusion_ros.nodes.avatar_node import AvatarNode
@@ -49,7 +49,7 @@ def used(observer, node):
 
 
 def test_every_node_may_do_what_it_does_and_nothing_else():
-    with ros_graph() as graph:
+    with ros_graph(DOMAIN + 3) as graph:  # where no other test's nodes linger
         quiet = {"source": "wav", "wait_s": 600.0, "listener": "nobody"}
         nodes = [
             graph.add(
