@@ -35,7 +35,12 @@ from asynfusion_ros.resources import find_resource
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.training.trainer import Report
 
-SIZES = {"tiny": "config/smoke.yaml", "small": "config/small.yaml", "base": "config/base.yaml"}
+SIZES = {
+    "tiny": "config/smoke.yaml",
+    "study": "config/study.yaml",
+    "small": "config/small.yaml",
+    "base": "config/base.yaml",
+}
 
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
