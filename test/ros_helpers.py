@@ -62,6 +62,13 @@ class Graph:
         self._running.append((node, executor, stop, thread))
         return node
 
+    def take_over(self, node):
+        """Stop the node's thread; return what spins it once, for the caller to do instead."""
+        _, executor, stop, thread = next(entry for entry in self._running if entry[0] is node)
+        stop.set()
+        thread.join(10.0)
+        return lambda: executor.spin_once(timeout_sec=0.0)
+
     def remove(self, node):
         """Stop spinning a node and destroy it."""
         entry = next(entry for entry in self._running if entry[0] is node)

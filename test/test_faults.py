@@ -57,6 +57,13 @@ def assert_poses_are_whole(player):
         assert np.isfinite(frame.joint_positions).all()
 
 
+def assert_audio_is_accounted_for(engine):
+    """Every sample that came in was used, dropped and counted, or waits."""
+    counts = engine.status().counts
+    where = ("samples_used", "samples_dropped", "samples_waiting")
+    assert counts["samples_in"] == sum(counts[name] for name in where) > 0, counts
+
+
 class Live:
     """An engine on its own thread while fake time goes by."""
 
@@ -202,9 +209,41 @@ def test_minutes_of_every_fault_at_once(seed):
     assert_poses_are_whole(player)
     player.run(15.0)
     assert engine.status().state == "idle"
+    assert_audio_is_accounted_for(engine)
     send(player, 3.0)
     player.run(3.0)
     assert speaks(player)
+    assert_audio_is_accounted_for(engine)
+
+
+def test_audio_that_nobody_hears_is_counted_by_cause():
+    engine, clock, _ = make_engine(max_queue_s=3.0)
+    player = Player(engine, clock)
+    now_s = clock.now_s()
+
+    def push(stamp_s, seconds=0.1, source="", rate_hz=RATE_HZ):
+        engine.push_audio(stamp_s, np.full(round(seconds * rate_hz), 0.1), rate_hz, source)
+        engine.advance()
+
+    for k in range(20):
+        push(now_s + k / 10, rate_hz=44100 if k > 9 else RATE_HZ)
+    push(now_s + 1.9)  # again
+    push(now_s + 1.95)  # half of it again, and a stray
+    push(now_s + 2.0, source="somebody else")
+    push(now_s - 500.0)  # another stray
+    assert engine.status().counts["samples_waiting"] == 1600
+    assert_audio_is_accounted_for(engine)
+    for k in range(30):
+        push(now_s + 2.0 + k / 10, 0.5)  # far ahead
+    for _ in range(9):
+        engine.push_audio(None, np.full(8000, 0.1), RATE_HZ)  # faster than it is taken
+    assert_audio_is_accounted_for(engine)
+    engine.flush()
+    player.run(1.0)
+    assert_audio_is_accounted_for(engine)
+    counts = engine.status().counts
+    causes = ("duplicates", "other_source", "queue_full", "inbox_full", "flushed_packets")
+    assert all(counts[cause] > 0 for cause in causes), counts
 
 
 def test_a_microphone_that_is_unplugged_ends_with_words(monkeypatch):

@@ -1,5 +1,6 @@
 """Real processes that are killed and started again, and a lifecycle that goes round and round."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -40,18 +41,25 @@ def graph():
 @pytest.mark.timeout(7200)
 def test_a_lifecycle_that_goes_round_and_round_leaves_nothing_behind(graph):
     node = graph.add(AvatarNode, make_engine=stub_engine, parameters={"autostart": False})
-    held_mb, threads = [], []
+    spin = graph.take_over(node)  # transitions belong to the thread that spins
+    held_mb, held_objects, threads = [], [], []
     for cycle in range(CYCLES):
         node.trigger_configure()
         node.trigger_activate()
+        spin()
         node.trigger_deactivate()
         node.trigger_cleanup()
+        spin()
         assert node.state == "unconfigured", f"cycle {cycle}"
         if cycle % (CYCLES // 10) == 0:
+            gc.collect()
             held_mb.append(resident_mb())
+            held_objects.append(len(gc.get_objects()))
             threads.append(threading.active_count())
     slope_mb = float(np.median(np.diff(held_mb)))  # an arena that the allocator takes is no leak
-    print(f"{CYCLES} cycles: {slope_mb:.3f} MB more in each tenth")
+    more = float(np.median(np.diff(held_objects)))
+    print(f"{CYCLES} cycles: {slope_mb:.3f} MB and {more:g} objects more in each tenth")
+    assert more < 0.01 * CYCLES, held_objects
     assert threads[-1] <= max(threads[:2])
     assert slope_mb < 0.5 + 5e-4 * CYCLES
     observer = graph.node()

@@ -51,6 +51,15 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
+def forget_destroyed(node: Node) -> None:
+    """Forget what was destroyed: a callback group keeps a reference to each of its past entities.
+
+    Without this, each cycle of a lifecycle leaves a dozen of them behind.
+    """
+    entities = node.default_callback_group.entities
+    entities -= {entity for entity in tuple(entities) if entity() is None}
+
+
 class AvatarParts:
     """The engine and its topics; made by configure, freed by cleanup."""
 
@@ -64,6 +73,7 @@ class AvatarParts:
     ) -> None:
         """Load everything; raise AsynFusionError with what to do, leaving nothing behind."""
         self._node = node
+        forget_destroyed(node)
         self._clock = clock
         self._adapter: AudioAdapter = open_adapter(
             avatar.audio_type, avatar.audio_data_rate_hz, avatar.audio_data_channels

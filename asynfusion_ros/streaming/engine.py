@@ -149,6 +149,7 @@ class AvatarEngine:
             )
         counts, rate_hz = Counter[str](packets=1), sample_rate_hz
         cleaned = clean_samples(samples, rate_hz, counts)
+        counts["samples_in"] = len(cleaned)
         size = round(PIECE_S * rate_hz)
         first_s, now_s = float("nan") if stamp_s is None else stamp_s, self._clock.now_s()
         pieces = (

@@ -68,6 +68,16 @@ def clean_samples(samples: npt.ArrayLike, rate_hz: int, counts: Counter[str]) ->
     return np.clip(mended, -1.0, 1.0).astype(np.float32)
 
 
+def drop(packet: Packet, cause: str, counts: Counter[str]) -> None:
+    """Count a packet that nobody will hear.
+
+    Every sample that comes in is used, dropped, or waits: `samples_in` is the sum of
+    `samples_used`, `samples_dropped` and `samples_waiting`, all counted as they came.
+    """
+    counts[cause] += 1
+    counts["samples_dropped"] += len(packet.samples)
+
+
 class AudioTimeline:
     """The samples of one stream, without gaps, from the stream's first stamp on.
 
@@ -186,13 +196,13 @@ class SourceGate:
             self._source = packet.source
             return [packet]
         if packet.source != self._source:
-            self._counts["other_source"] += 1
+            drop(packet, "other_source", self._counts)
             return []
         if abs(packet.stamp_s - line.expected_s) <= self._tolerance_s:
             self._drop_stray()
             return [packet]
         if -REWIND_S < packet.end_s - line.expected_s <= self._tolerance_s:
-            self._counts["duplicates"] += 1
+            drop(packet, "duplicates", self._counts)
             return []
         stray = self._stray
         if stray is not None and abs(packet.stamp_s - stray.end_s) <= self._tolerance_s:
@@ -210,7 +220,16 @@ class SourceGate:
         self._stray = None
         return stray
 
+    @property
+    def waiting(self) -> int:
+        """Samples of the stray that waits for the next packet."""
+        return 0 if self._stray is None else len(self._stray.samples)
+
+    def close(self) -> None:
+        """End with the stream: a stray that waits is dropped."""
+        self._drop_stray()
+
     def _drop_stray(self) -> None:
         if self._stray is not None:
-            self._counts["other_source"] += 1
+            drop(self._stray, "other_source", self._counts)
             self._stray = None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from asynfusion_ros.motion.manner import Manner
-from asynfusion_ros.streaming.intake import Packet
+from asynfusion_ros.streaming.intake import Packet, drop
 from asynfusion_ros.streaming.queue import MotionQueue, Timeline
 
 
@@ -41,7 +41,7 @@ class Mailbox:
             self._counts.update(counts)
             for packet in packets:
                 if self._inbox_s + packet.duration_s > self._limit_s:
-                    self._counts["inbox_full"] += 1
+                    drop(packet, "inbox_full", self._counts)
                     continue
                 self._inbox.append(packet)
                 self._inbox_s += packet.duration_s
@@ -70,6 +70,8 @@ class Mailbox:
             self._epoch += 1
             self._counts[event] += 1
             self._streams = 0 if restart_noise else self._streams
+            for packet in self._inbox:
+                drop(packet, "flushed_packets", self._counts)
             self._clear_inbox()
             self._queue.clear()
             self.condition.notify_all()
@@ -117,7 +119,9 @@ class Mailbox:
     def read(self) -> tuple[dict[str, Any], Counter[str], int]:
         """Return the newest report, the callers' counts and the epoch."""
         with self.condition:
-            return dict(self._report), Counter(self._counts), self._epoch
+            counts = Counter(self._counts)
+            counts["samples_waiting"] = sum(len(packet.samples) for packet in self._inbox)
+            return dict(self._report), counts, self._epoch
 
     def _clear_inbox(self) -> None:
         self._inbox.clear()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.streaming.chunk import GeneratorState
-from asynfusion_ros.streaming.intake import REWIND_S, AudioTimeline, Packet, SourceGate
+from asynfusion_ros.streaming.intake import REWIND_S, AudioTimeline, Packet, SourceGate, drop
 from asynfusion_ros.streaming.queue import Timeline
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ, WindowPlan
@@ -78,6 +78,15 @@ class Stream:
     def silent(self) -> bool:
         """Whether nothing but silence has come since the last packet."""
         return self._line.filled
+
+    @property
+    def waiting(self) -> int:
+        """Samples that were taken and have no place yet."""
+        return self._gate.waiting
+
+    def close(self) -> None:
+        """End: what has no place yet is dropped."""
+        self._gate.close()
 
     @property
     def expected_s(self) -> float:
@@ -148,7 +157,7 @@ class Stream:
         end = self._plan.end_sample(self._state.index)
         ahead_s = packet.end_s - (self._line.anchor_s + end / SAMPLE_RATE_HZ)
         if ahead_s > self._settings.max_queue_s:
-            self._counts["queue_full"] += 1
+            drop(packet, "queue_full", self._counts)
             return True
         cut_s = self._line.write(packet)
         if cut_s:
@@ -157,7 +166,12 @@ class Stream:
             self._provisional.clear()
         forgiven_s = _FORGIVEN_LATENESS * packet.duration_s
         self._late_s = max(0.0, self._late_s + cut_s - forgiven_s)
-        return self._late_s < RELOCATE_S
+        if self._late_s >= RELOCATE_S:  # it is heard in the next stream
+            return False
+        cut = round(cut_s * packet.rate_hz)
+        self._counts["samples_dropped"] += cut
+        self._counts["samples_used"] += len(packet.samples) - cut
+        return True
 
     def _skip_what_is_past(self, ready_s: float) -> None:
         """Leave out windows whose every frame should have been shown by `ready_s`."""

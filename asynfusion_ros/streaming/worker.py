@@ -15,7 +15,7 @@ from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk
 from asynfusion_ros.streaming.clock import Clock
 from asynfusion_ros.streaming.governor import StepGovernor, Steps
-from asynfusion_ros.streaming.intake import Packet
+from asynfusion_ros.streaming.intake import Packet, drop
 from asynfusion_ros.streaming.mailbox import Mailbox
 from asynfusion_ros.streaming.queue import MotionQueue
 from asynfusion_ros.streaming.settings import EngineSettings
@@ -92,6 +92,8 @@ class Worker:
 
     def reset(self) -> None:
         """Make ready to go on after a failure."""
+        if self._stream is not None:
+            self._stream.close()
         self._stream = None
         self._generator.reset()
 
@@ -103,16 +105,21 @@ class Worker:
         went_back = now_s < self._last_s - CLOCK_JUMP_S
         self._last_s = now_s
         if stream is None or stream.epoch != epoch or went_back or stream.is_stale(now_s):
+            if stream is not None:
+                stream.close()
             stream = self._begin(None, now_s, epoch)
         for packet in packets:
-            stream = stream and self._take(stream, packet, now_s)
+            stream = self._take(stream, packet, now_s)
         self._stream = stream
         busy = stream is not None and self._compute(stream, now_s)
         self._report()
         return busy
 
-    def _take(self, stream: Stream, packet: Packet, now_s: float) -> Stream | None:
+    def _take(self, stream: Stream | None, packet: Packet, now_s: float) -> Stream | None:
         """Give a packet to its stream, a new one where needed; None if a flush came between."""
+        if stream is None:
+            drop(packet, "flushed_packets", self._counts)
+            return None
         if np.isnan(packet.stamp_s):
             continues = stream.speech and stream.expected_s > now_s
             stamp_s = stream.expected_s if continues else packet.arrival_s
@@ -120,10 +127,11 @@ class Worker:
         foreign = stream.take(packet) if stream.speech else [packet]
         if not foreign:
             return stream
+        stream.close()
         fresh = self._begin(foreign[0], now_s, stream.epoch)
-        if fresh is not None:
-            for each in foreign:
-                fresh.take(each)
+        for each in foreign:
+            for stranger in [each] if fresh is None else fresh.take(each):
+                drop(stranger, "flushed_packets" if fresh is None else "unplaced", self._counts)
         return fresh
 
     def _begin(self, packet: Packet | None, now_s: float, epoch: int) -> Stream | None:
@@ -176,6 +184,7 @@ class Worker:
 
     def _report(self) -> None:
         steps = self._governor.steps
+        self._counts["samples_waiting"] = 0 if self._stream is None else self._stream.waiting
         report = {
             "counts": Counter(self._counts),
             "expression_steps": steps.expression,
