@@ -15,6 +15,7 @@ COMMANDS = {
     "up": ("asynfusion_ros.nodes.commands", "start the whole ROS graph: audio, avatar, viewer"),
     "doctor": ("asynfusion_ros.cli.doctor", "say what works here and what to mend"),
     "generate": ("asynfusion_ros.cli.generate", "make motion files and a video from a recording"),
+    "render": ("asynfusion_ros.cli.render", "film clips as the web page draws them"),
     "export": ("asynfusion_ros.cli.exchange", "write a clip for other programs"),
     "import": ("asynfusion_ros.cli.exchange", "read other programs' files as a clip"),
     "robot": ("asynfusion_ros.cli.robot", "put the motion on a robot: guess or check a map"),

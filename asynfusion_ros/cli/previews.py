@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 import soundfile
@@ -18,9 +17,11 @@ from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.evaluation.controls import Clips
 from asynfusion_ros.evaluation.motion_windows import is_measured
 from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.exchange import stand_unmeasured
 from asynfusion_ros.motion.limits import to_joint_positions
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.viewer.figure import FigurePainter
+from asynfusion_ros.viewer.film import write_film
 
 PANELS = {
     "ground_truth": "ground truth",
@@ -49,7 +50,7 @@ def paint_previews(
     for index in tqdm(choose_takes(recordings), desc="painting", unit=" takes"):
         recording = recordings[index]
         clips = {
-            title: fill_body(subjects[name][index][0], recording.clip, skeleton)
+            title: stand_unmeasured(subjects[name][index][0], skeleton, recording.clip)
             for name, title in PANELS.items()
             if name in subjects
         }
@@ -78,17 +79,6 @@ def choose_takes(recordings: Sequence[Recording], count: int = TAKES) -> list[in
     return sorted(chosen)
 
 
-def fill_body(clip: MotionClip, truth: MotionClip, skeleton: Skeleton) -> MotionClip:
-    """Return the clip with the rest pose in joints that were not measured in the truth.
-
-    So nobody stands in a T, and panels differ only where there is something to compare.
-    """
-    if truth.body_mask is None:
-        return clip
-    body = np.where(truth.body_mask > 0.0, clip.body, skeleton.rest_body)
-    return MotionClip(clip.fps_hz, clip.face, body.astype(np.float32))
-
-
 def paint_panel(
     painter: FigurePainter, skeleton: Skeleton, clip: MotionClip, frames: int, title: str
 ) -> list[Frame]:
@@ -115,20 +105,8 @@ def make_poster(rows: Sequence[Sequence[Frame]]) -> Image.Image:
 def _write_film(path: Path, rows: Sequence[Sequence[Frame]], recording: Recording) -> None:
     fps_hz = recording.clip.fps_hz
     count = round(len(rows[0]) / fps_hz * SAMPLE_RATE_HZ)
+    moments = (np.concatenate(moment, axis=1) for moment in zip(*rows, strict=True))
     with TemporaryDirectory() as folder:
         sound = Path(folder) / "sound.wav"
         soundfile.write(sound, recording.samples[:count], SAMPLE_RATE_HZ)
-        writer = imageio_ffmpeg.write_frames(
-            str(path),
-            (len(rows) * SIZE, SIZE),
-            fps=fps_hz,
-            audio_path=str(sound),
-            audio_codec="aac",
-            quality=5,
-            ffmpeg_log_level="error",
-            output_params=["-preset", "veryfast", "-shortest"],
-        )
-        writer.send(None)
-        for moment in zip(*rows, strict=True):
-            writer.send(np.ascontiguousarray(np.concatenate(moment, axis=1)))
-        writer.close()
+        write_film(path, moments, fps_hz, sound, quality=5)

@@ -78,6 +78,20 @@ def join_clips(clips: Sequence[MotionClip]) -> MotionClip:
     return MotionClip(first.fps_hz, face, body, *masks)
 
 
+def stand_unmeasured(
+    clip: MotionClip, skeleton: Skeleton, truth: MotionClip | None = None
+) -> MotionClip:
+    """Return the clip with the rest pose in joints that were not measured in it, or in `truth`.
+
+    So nobody stands in a T, and clips side by side differ only where there is something to compare.
+    """
+    mask = (truth or clip).body_mask
+    if mask is None:
+        return clip
+    body = np.where(mask > 0.0, clip.body, skeleton.rest_body)
+    return MotionClip(clip.fps_hz, clip.face, body.astype(np.float32))
+
+
 def _read_json(path: Path) -> MotionClip:
     times_s, face = read_arkit_json(path)
     span_s = float(times_s[-1] - times_s[0]) if len(times_s) > 1 else 0.0

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from asynfusion_ros.errors import MotionFileError
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.limits import to_joint_positions
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.viewer.figure import FigurePainter
+from asynfusion_ros.viewer.film import Picture, write_film
 
 Progress = Callable[[int, int], None]
-Picture = npt.NDArray[np.uint8]
 
 WIDTH, HEIGHT = 960, 544  # whole blocks of 16 pixels, as encoders want
 WIDTH_BESIDE = 704
@@ -39,29 +36,16 @@ def render_preview(
     is called after each frame. Raises MotionFileError where the file cannot be written.
     """
     frames = _paint(clip, skeleton or Skeleton.load(), beside)
-    first = next(frames)
-    writer = imageio_ffmpeg.write_frames(
-        str(path),
-        (first.shape[1], first.shape[0]),
-        fps=clip.fps_hz,
-        audio_path=None if speech is None else str(speech),
-        audio_codec=None if speech is None else "aac",
-        quality=7,
-        ffmpeg_log_level="error",
-        output_params=["-preset", "veryfast", *(["-shortest"] if speech is not None else [])],
-    )
-    try:
-        writer.send(None)
-        for done, frame in enumerate(chain([first], frames), 1):
-            writer.send(np.ascontiguousarray(frame).tobytes())
-            if progress is not None:
-                progress(done, len(clip))
-    except OSError as error:
-        raise MotionFileError(
-            f"{path} cannot be written: {error}; choose another folder"
-        ) from error
-    finally:
-        writer.close()
+    write_film(path, _counted(frames, len(clip), progress), clip.fps_hz, speech)
+
+
+def _counted(
+    pictures: Iterable[Picture], total: int, progress: Progress | None
+) -> Iterator[Picture]:
+    for done, picture in enumerate(pictures, 1):
+        yield picture
+        if progress is not None:
+            progress(done, total)
 
 
 def _paint(

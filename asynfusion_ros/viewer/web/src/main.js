@@ -2,6 +2,7 @@
 
 import { Connection } from "./connection.js";
 import { Figure } from "./figure.js";
+import { Film } from "./film.js";
 import { Panel } from "./panel.js";
 import { Sound } from "./sound.js";
 import { Stage } from "./stage.js";
@@ -102,6 +103,7 @@ try {
   const figure = await Figure.load("avatar.glb");
   stage.show(figure);
   handle.figure = figure;
+  handle.film = new Film(stage, figure, () => handle.connection.rest);
   handle.ready = true;
   document.querySelector("#notice").hidden = true;
   stage.renderer.setAnimationLoop(() => draw(figure));
