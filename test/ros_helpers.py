@@ -125,14 +125,17 @@ def call(node, kind, name, request=None, timeout_s=20.0):
 
 def stub_engine(avatar, settings, limiter, clock, warn):
     """An engine whose motion is the loudness of what it hears; stands in for open_engine."""
-    from streaming_stubs import IDLE_FACE, StubGenerator
+    from streaming_stubs import IDLE_FACE, LoudnessDetector, StubGenerator
 
+    from asynfusion_ros.streaming.ear import Senses
     from asynfusion_ros.streaming.engine import AvatarEngine
 
     rest = np.zeros(24, np.float32)
     generator = StubGenerator(settings.hop_frames)
     idle = (IDLE_FACE, rest)
-    return AvatarEngine(generator, limiter, idle, settings, clock=clock, warn=warn)
+    other = LoudnessDetector(0.2) if settings.listen else None
+    senses = Senses(LoudnessDetector(), other)
+    return AvatarEngine(generator, limiter, idle, settings, senses=senses, clock=clock, warn=warn)
 
 
 class Talker:

@@ -9,6 +9,7 @@ from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
 from asynfusion_ros.streaming.chunk import ChunkTimings, GeneratorState, MotionChunk
 from asynfusion_ros.streaming.clock import FakeClock
+from asynfusion_ros.streaming.ear import Senses
 from asynfusion_ros.streaming.engine import AvatarEngine
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import WindowPlan
@@ -84,7 +85,27 @@ class StubJoints:
         return self.shown
 
 
-def make_engine(clock=None, generator=None, warn=lambda message: None, joints=None, **settings):
+class LoudnessDetector:
+    """Takes loud frames for speech, until `hold_s` of quiet ones have passed."""
+
+    def __init__(self, hold_s=0.5):
+        self._hold = round(hold_s * RATE_HZ / 512)
+        self.reset()
+
+    def reset(self):
+        self.speaking, self._quiet = False, 0
+
+    def process(self, samples):
+        for frame in samples.reshape(-1, 512):
+            loud = np.abs(frame).mean() > 0.02
+            self._quiet = 0 if loud else self._quiet + 1
+            self.speaking = loud or (self.speaking and self._quiet <= self._hold)
+        return np.zeros(len(samples) // 512, np.float32)
+
+
+def make_engine(
+    clock=None, generator=None, warn=lambda message: None, joints=None, senses=True, **settings
+):
     clock = clock or FakeClock(1000.0)
     generator = generator or StubGenerator()
     engine = AvatarEngine(
@@ -92,6 +113,7 @@ def make_engine(clock=None, generator=None, warn=lambda message: None, joints=No
         joints or StubJoints(),
         (IDLE_FACE, IDLE_BODY),
         EngineSettings(**{"signs_of_life": False, **settings}),
+        senses=Senses(LoudnessDetector(), LoudnessDetector(0.2)) if senses else None,
         clock=clock,
         warn=warn,
     )
@@ -113,8 +135,8 @@ class Player:
         self.frames = []
         self.arrivals = []
 
-    def send(self, at_s, stamp_s, samples, rate_hz=RATE_HZ, source=""):
-        self.arrivals.append((at_s, stamp_s, samples, rate_hz, source))
+    def send(self, at_s, stamp_s, samples, rate_hz=RATE_HZ, source="", utterance=""):
+        self.arrivals.append((at_s, stamp_s, samples, rate_hz, source, utterance))
         self.arrivals.sort(key=lambda arrival: arrival[0])
 
     def run(self, seconds):
@@ -122,8 +144,7 @@ class Player:
         while self.clock.now_s() < end_s - 1e-9:
             now_s = self.clock.now_s()
             while self.arrivals and self.arrivals[0][0] <= now_s + 1e-9:
-                _, stamp_s, samples, rate_hz, source = self.arrivals.pop(0)
-                self.engine.push_audio(stamp_s, samples, rate_hz, source)
+                self.engine.push_audio(*self.arrivals.pop(0)[1:])
             self.engine.advance()
             self.frames.append((now_s, self.engine.frame_at(now_s)))
             self.clock.advance(self.tick_s)

@@ -28,7 +28,7 @@ from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
 from asynfusion_ros.sampling.settings import SamplerSettings
 from asynfusion_ros.sampling.threaded import ThreadedSampler
-from asynfusion_ros.streaming.engine import FAILURES_S, MOST_FAILURES
+from asynfusion_ros.streaming.thread import FAILURES_S, MOST_FAILURES
 
 START_S = 1000.0
 CYCLES = int(os.environ.get("ASYNFUSION_FAULT_CYCLES", "200"))

@@ -55,7 +55,7 @@ def test_every_node_may_do_what_it_does_and_nothing_else():
             graph.add(
                 AvatarNode,
                 make_engine=stub_engine,
-                parameters={"autostart": False, "face_mesh_rate_hz": 1.0},
+                parameters={"autostart": False, "face_mesh_rate_hz": 1.0, "listen": True},
             ),
             graph.add(AudioSourceNode, parameters=quiet),
             graph.add(ViewerNode, parameters={"port": 0}),
@@ -84,5 +84,5 @@ def test_every_node_of_the_graph_has_a_profile():
     from asynfusion_ros.graph import PACKAGE, GraphArguments, describe_graph
 
     specs = describe_graph(GraphArguments(report="report.json"))
-    ours = {spec.name for spec in specs if spec.package == PACKAGE} | {"retarget"}
+    ours = {spec.name for spec in specs if spec.package == PACKAGE} | {"retarget", "face"}
     assert ours == {profile.get("node") for profile in Xml.parse(POLICY).iter("profile")}

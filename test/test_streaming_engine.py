@@ -18,7 +18,7 @@ from streaming_stubs import (
 
 from asynfusion_ros.errors import AudioError, ConfigError, StateError
 from asynfusion_ros.streaming.clock import FakeClock, SystemClock
-from asynfusion_ros.streaming.engine import MOST_FAILURES
+from asynfusion_ros.streaming.thread import MOST_FAILURES
 
 START_S = 1000.0
 
@@ -335,7 +335,7 @@ def test_memory_and_history_stay_bounded_over_an_hour():
         clock.advance(1.0)
         engine.frame_at(clock.now_s())
         generator.windows.clear()
-    line = engine._worker._stream._line
+    line = engine._worker._stream.line
     assert line.head >= 3599 * RATE_HZ
     assert line._ring.capacity < 200 * RATE_HZ
     assert engine.status().counts["windows"] > 8900

@@ -74,6 +74,9 @@ class VoiceActivityDetector:
         return np.array([self._hear(frame) for frame in frames], dtype=np.float32)
 
     def _hear(self, frame: FloatArray) -> float:
+        if not (self.speaking or frame.any() or self._context.any()):
+            self._follow(0.0)  # nothing at all, as while no source is there: no need to ask
+            return 0.0
         heard = np.concatenate([self._context, frame])[None]
         output, self._state = self._session.run(
             None, {"input": heard, "state": self._state, "sr": self._rate}

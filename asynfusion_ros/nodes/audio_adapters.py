@@ -19,12 +19,16 @@ from asynfusion_ros.nodes.settings import AUDIO_TYPES
 
 
 class Sound(NamedTuple):
-    """What an audio message says; `stamp_s` is None where it has no stamp."""
+    """What an audio message says; `stamp_s` is None where it has no stamp.
+
+    `utterance` is empty where it names none.
+    """
 
     stamp_s: float | None
     samples: npt.NDArray[np.float32]
     rate_hz: int
     source: str
+    utterance: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def open_adapter(audio_type: str, data_rate_hz: int = 16000, channels: int = 1) 
 def _read_chunk(chunk: AudioChunk, counts: Counter[str]) -> Sound:
     stamp_s = to_seconds(chunk.header.stamp)
     samples = convert_to_mono_float(chunk.data, chunk.encoding, chunk.channels, counts)
-    return Sound(stamp_s or None, samples, int(chunk.sample_rate), chunk.source)
+    return Sound(stamp_s or None, samples, int(chunk.sample_rate), chunk.source, chunk.utterance)
 
 
 # PortAudio's numbers of sample formats: field of AudioData, and our name of the encoding.

@@ -12,9 +12,10 @@ from asynfusion_ros.errors import AsynFusionError
 from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.motion.urdf import build_urdf
-from asynfusion_ros.nodes.audio_adapters import AudioAdapter, open_adapter
+from asynfusion_ros.nodes.audio_adapters import AudioAdapter, Sound, open_adapter
+from asynfusion_ros.nodes.conversation_output import ConversationOutput
 from asynfusion_ros.nodes.face_output import FaceMeshOutput
-from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS
+from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS, LISTEN_AUDIO
 from asynfusion_ros.nodes.motion_output import MotionOutput
 from asynfusion_ros.nodes.pacing import EvenGrid
 from asynfusion_ros.nodes.robot_output import RobotOutput
@@ -78,7 +79,8 @@ class AvatarParts:
         self._adapter: AudioAdapter = open_adapter(
             avatar.audio_type, avatar.audio_data_rate_hz, avatar.audio_data_channels
         )
-        self._subscription: Any = None
+        self._subscriptions: list[Any] = []
+        self._listens = settings.listen
         self._grid = EvenGrid(settings.publish_rate_hz)
         self._moments = 0
         self.counts: Counter[str] = Counter(messages=0, refused_messages=0, nan_samples=0)
@@ -88,6 +90,7 @@ class AvatarParts:
         self.engine = make_engine(avatar, settings, self.limiter, clock, log.warning)
         names = skeleton.robot_joint_names
         self.motion = MotionOutput(node, names, avatar.frame_id)
+        self._conversation = ConversationOutput(node, avatar.frame_id)
         self._robot: RobotOutput | None = None
         if avatar.publish_tf:
             self._robot = RobotOutput(node, build_urdf(skeleton), names)
@@ -97,21 +100,26 @@ class AvatarParts:
 
     def listen(self) -> None:
         """Begin to take audio."""
-        self._subscription = self._node.create_subscription(
-            self._adapter.message, AUDIO, self._take_audio, AUDIO_QOS
-        )
+        heard = {AUDIO: self._take_audio}
+        if self._listens:
+            heard[LISTEN_AUDIO] = self._take_listen
+        for topic, take in heard.items():
+            self._subscriptions.append(
+                self._node.create_subscription(self._adapter.message, topic, take, AUDIO_QOS)
+            )
 
     def ignore(self) -> None:
         """Take no more audio."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
 
     def publish_poses(self) -> None:
         """Publish the poses that are due now: one, or several where the timer came late."""
         stride = self.engine.pose_stride
         for moment_s in self._grid.due(self._clock.now_s()):
             frame = self.engine.frame_at(moment_s)
+            self._conversation.publish(self.engine)
             self._moments += 1
             if self._moments % stride:
                 continue
@@ -126,16 +134,22 @@ class AvatarParts:
         """Take everything off the graph, end the engine's threads, free the model."""
         self.ignore()
         self.motion.close()
+        self._conversation.close()
         for output in (self._robot, self._mesh):
             if output is not None:
                 output.close()
         self.engine.close()
 
     def _take_audio(self, message: Any) -> None:
+        self._take(message, lambda sound: self.engine.push_audio(*sound))
+
+    def _take_listen(self, message: Any) -> None:
+        self._take(message, lambda sound: self.engine.push_listen(sound.samples, sound.rate_hz))
+
+    def _take(self, message: Any, push: Callable[[Sound], None]) -> None:
         self.counts["messages"] += 1
         try:
-            sound = self._adapter.read(message, self.counts)
-            self.engine.push_audio(sound.stamp_s, sound.samples, sound.rate_hz, sound.source)
+            push(self._adapter.read(message, self.counts))
         except AsynFusionError as error:
             self.counts["refused_messages"] += 1
             self._node.get_logger().warning(f"audio refused: {error}", throttle_duration_sec=5.0)

@@ -33,9 +33,11 @@ def encode_samples(samples: npt.ArrayLike) -> bytes:
     return bytes(np.minimum(scaled, 32767.0).astype("<i2"))
 
 
-def make_chunk(samples: npt.ArrayLike, rate_hz: int, stamp_s: float, source: str) -> AudioChunk:
-    """Return an AudioChunk of mono samples (N,) whose first belongs to `stamp_s`."""
-    chunk = AudioChunk(source=source, sample_rate=rate_hz, channels=1)
+def make_chunk(
+    samples: npt.ArrayLike, rate_hz: int, stamp_s: float, source: str, utterance: str = ""
+) -> AudioChunk:
+    """Return an AudioChunk of mono samples (N,) whose first belongs to `stamp_s` (0: no stamp)."""
+    chunk = AudioChunk(source=source, sample_rate=rate_hz, channels=1, utterance=utterance)
     chunk.header.stamp = to_time(stamp_s)
     chunk.encoding = AudioChunk.ENCODING_S16LE
     chunk.data.frombytes(encode_samples(samples))

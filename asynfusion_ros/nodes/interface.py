@@ -7,6 +7,8 @@ from typing import Final
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 AUDIO: Final = "audio"
+LISTEN_AUDIO: Final = "listen/audio"
+CONVERSATION_STATE: Final = "~/state"
 JOINT_STATES: Final = "joint_states"
 BLENDSHAPES: Final = "face/blendshapes"
 BLENDSHAPE_NAMES: Final = "face/blendshape_names"
@@ -24,6 +26,11 @@ AUDIO_QOS: Final = QoSProfile(
 )
 MOTION_QOS: Final = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 TF_QOS: Final = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+EVENTS_QOS: Final = QoSProfile(
+    depth=10,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
 LATCHED_QOS: Final = QoSProfile(
     depth=1,
     reliability=ReliabilityPolicy.RELIABLE,

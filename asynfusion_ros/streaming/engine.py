@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import threading
-import traceback
-from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from asynfusion_ros.errors import AudioError, StateError
 from asynfusion_ros.motion.alive import SignsOfLife
 from asynfusion_ros.motion.limits import JointLimiter
+from asynfusion_ros.motion.listening import ListeningMotion
 from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.clock import Clock, SystemClock
+from asynfusion_ros.streaming.conversation import IDLE, Change, Conversation
+from asynfusion_ros.streaming.door import Door
+from asynfusion_ros.streaming.ear import Ear, Senses
 from asynfusion_ros.streaming.generator import MotionGenerator
-from asynfusion_ros.streaming.intake import Packet, clean_samples
 from asynfusion_ros.streaming.mailbox import Mailbox
+from asynfusion_ros.streaming.pace import output_delay_s
 from asynfusion_ros.streaming.playback import Joints, Playback, PlaybackFrame
 from asynfusion_ros.streaming.queue import MotionQueue
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.status import EngineStatus
-from asynfusion_ros.streaming.stream import output_delay_s
+from asynfusion_ros.streaming.thread import EngineThread
+from asynfusion_ros.streaming.voice import Voice
 from asynfusion_ros.streaming.worker import WindowGenerator, Worker
 
 Array = npt.NDArray[np.float32]
-
-IDLE_POLL_S = 0.02
-MOST_FAILURES = 4  # within FAILURES_S: then the engine gives up
-FAILURES_S = 60.0
-LATEST_S = 1e11  # in 3000 years
-PIECE_S = 1.0  # longer packets are taken in pieces
 
 
 class AvatarEngine:
@@ -57,13 +52,15 @@ class AvatarEngine:
         idle: tuple[Array, Array],
         settings: EngineSettings,
         *,
+        senses: Senses | None = None,
         clock: Clock | None = None,
         warn: Callable[[str], None] = lambda message: None,
     ) -> None:
         """Take what makes motion and what limits it.
 
         `joints` turns bodies (24,) into joint positions (54,) within limits; `idle` is the resting
-        face (51,) and body (24,); `warn` is told once of each kind of trouble.
+        face (51,) and body (24,); `senses` tell speech from other sound; `warn` is told once of
+        each kind of trouble.
         """
         self.settings = settings
         self.plan = generator.plan
@@ -72,19 +69,31 @@ class AvatarEngine:
         self._clock = clock or SystemClock()
         self._queue = MotionQueue(len(idle[0]), len(idle[1]))
         life = SignsOfLife(settings.seed) if settings.signs_of_life else None
+        listener = ListeningMotion(settings.seed) if settings.listen else None
         eases_s = (settings.face_ease_s, settings.ease_s)
-        self._playback = Playback(*idle, joints, *eases_s, life)
+        self._playback = Playback(*idle, joints, *eases_s, life, listener)
         self._mailbox = Mailbox(self._queue, settings.max_queue_s)
+        self._conversation = Conversation()
+        self._hears = senses is not None
+        voice: Voice | None = None
+        self._ear: Ear | None = None
+        if senses is not None:
+            voice = Voice(senses.own, settings.speech_hold_s, self._conversation)
+            if senses.other is not None:
+                self._ear = Ear(senses, self._conversation, settings.listen_hold_s)
+        self._door = Door(self._clock, self._mailbox, self._conversation, self._ear, self._barge_in)
         self._worker = Worker(
             generator,
             settings,
             clock=self._clock,
             mailbox=self._mailbox,
             queue=self._queue,
+            conversation=self._conversation,
+            voice=voice,
+            ear=self._ear,
             warn=warn,
         )
-        self._thread: threading.Thread | None = None
-        self._warn = warn
+        self._thread = EngineThread(self._worker, self._mailbox, self._clock, warn)
         self._interrupted = False  # a flush that playback has yet to see
 
     @classmethod
@@ -104,30 +113,22 @@ class AvatarEngine:
         limiter = limiter or JointLimiter(Skeleton.load())
         about = checkpoint.description
         idle = (about.idle_face, about.idle_body)
-        return cls(generator, limiter, idle, settings, clock=clock, warn=warn)
+        senses = Senses.open(settings)
+        return cls(generator, limiter, idle, settings, senses=senses, clock=clock, warn=warn)
 
     def start(self) -> None:
         """Start the engine thread; does nothing while it runs. Clears an earlier failure."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._thread.alive:
             return
         self._mailbox.running, self._mailbox.failure = True, ""
-        self._mailbox.renew("starts", restart_noise=True)
-        self._thread = threading.Thread(target=self._run, name="avatar-engine", daemon=True)
+        self._end_stream("starts", restart_noise=True)
         self._thread.start()
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """End the engine thread; raise StateError if it does not end within `timeout_s`."""
         self._mailbox.running = False
-        self._mailbox.renew("stops", restart_noise=True)
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        thread.join(timeout_s)
-        if thread.is_alive():
-            self._thread = thread
-            raise StateError(
-                f"the engine is still busy with a window after {timeout_s} s; wait and stop again"
-            )
+        self._end_stream("stops", restart_noise=True)
+        self._thread.join(timeout_s)
 
     def close(self) -> None:
         """Stop, and free the generator's threads; the engine cannot be started again."""
@@ -135,33 +136,44 @@ class AvatarEngine:
         self._generator.close()
 
     def push_audio(
-        self, stamp_s: float | None, samples: npt.ArrayLike, sample_rate_hz: int, source: str = ""
+        self,
+        stamp_s: float | None,
+        samples: npt.ArrayLike,
+        sample_rate_hz: int,
+        source: str = "",
+        utterance: str = "",
     ) -> None:
         """Hand in audio, mono floats in [-1, 1], whose first sample belongs to `stamp_s`.
 
-        Without a stamp it continues what came before, or begins now. Never waits: what exceeds
-        `max_queue_s` is dropped and counted. Raises AudioError for a wrong rate or shape, and for
-        a stamp that is no time.
+        Without a stamp it continues what came before, or begins now. Another `utterance` than the
+        one that plays interrupts it (see Conversation); what comes of one that was interrupted is
+        dropped and counted. Never waits: what exceeds `max_queue_s` is dropped and counted. Raises
+        AudioError for a wrong rate or shape, for a stamp that is no time, and for a name of an
+        utterance beyond LONGEST_NAME.
         """
-        if stamp_s is not None and not abs(stamp_s) < LATEST_S:
-            raise AudioError(
-                f"the stamp is {stamp_s} s; send the time of the first sample, or none"
-            )
-        counts, rate_hz = Counter[str](packets=1), sample_rate_hz
-        cleaned = clean_samples(samples, rate_hz, counts)
-        counts["samples_in"] = len(cleaned)
-        size = round(PIECE_S * rate_hz)
-        first_s, now_s = float("nan") if stamp_s is None else stamp_s, self._clock.now_s()
-        pieces = (
-            Packet(first_s + at / rate_hz, cleaned[at : at + size], rate_hz, source, now_s)
-            for at in range(0, len(cleaned), size)
-        )
-        self._mailbox.post(pieces, counts)
+        self._door.push(stamp_s, samples, sample_rate_hz, source, utterance)
+
+    def push_listen(self, samples: npt.ArrayLike, sample_rate_hz: int) -> None:
+        """Hand in what the other says, as it is heard, mono floats in [-1, 1]; never waits.
+
+        Raises AudioError for a wrong rate or shape. Without `listen` it is not heard.
+        """
+        self._door.push_listen(samples, sample_rate_hz)
 
     def flush(self) -> None:
         """Barge-in: drop waiting audio and motion; joints stop at once, then settle to rest."""
-        self._mailbox.renew("flushes", restart_noise=False)
+        self._end_stream("flushes", restart_noise=False)
         self._interrupted = True
+
+    def _barge_in(self) -> None:
+        """Another utterance cuts off the one that plays."""
+        self._mailbox.renew("barge_ins", restart_noise=False)
+        self._interrupted = True
+
+    def _end_stream(self, event: str, restart_noise: bool) -> None:
+        """Drop what was said and what plays, utterances too."""
+        self._conversation.abandon()
+        self._mailbox.renew(event, restart_noise)
 
     @property
     def halted(self) -> bool:
@@ -175,7 +187,7 @@ class AvatarEngine:
 
     def reset(self) -> None:
         """Begin a new stream: like flush, and the noise starts again from the seed."""
-        self._mailbox.renew("resets", restart_noise=True)
+        self._end_stream("resets", restart_noise=True)
         self._interrupted = True
 
     @property
@@ -206,15 +218,31 @@ class AvatarEngine:
         """Return the pose to show at `now_s`; call it from one thread, with growing times."""
         pose = self._queue.at(now_s)
         timeline = self._queue.timeline()
-        held = self._playback.held_epoch
-        if held is not None and not self._queue.holds(held):
+        epochs = self._queue.epochs()
+        if self._playback.held_epoch not in (None, *epochs):
             self._playback.drop()
         if self._interrupted:
             self._interrupted = False
             self._playback.interrupt()
-        shift_s = self.output_delay_s if timeline is None else timeline.shift_s
-        audio_time_s = now_s - shift_s if pose is None else pose.audio_time_s
-        return self._playback.render(now_s, audio_time_s, pose)
+        audio_time_s = now_s - self.delay_s if pose is None else pose.audio_time_s
+        shown = timeline if pose is None else pose.timeline
+        epoch = None if shown is None else shown.epoch
+        self._conversation.show(now_s, audio_time_s, epoch, epochs)
+        listening, cue = self._conversation.attention(now_s)
+        quiet = self._hears and self._conversation.state == IDLE
+        return self._playback.render(
+            now_s, audio_time_s, pose, quiet=quiet, listening=listening, cue=cue
+        )
+
+    @property
+    def delay_s(self) -> float:
+        """Time from an audio stamp to its pose that is in force, the stream's offset included."""
+        timeline = self._queue.timeline()
+        return self.output_delay_s if timeline is None else timeline.shift_s
+
+    def take_changes(self) -> list[Change]:
+        """Return what has changed in the conversation since the last call (see frame_at)."""
+        return self._conversation.take_changes()
 
     @property
     def pose_stride(self) -> int:
@@ -231,41 +259,20 @@ class AvatarEngine:
         report, counts, epoch = self._mailbox.read()
         counts.update(report.pop("counts", {}))
         counts.update(self._playback.counts)
+        counts.update({} if self._ear is None else self._ear.counts)
         silent = report.pop("silent", True)
         failure = self._mailbox.failure
         state = "idle" if silent else "starved" if depth_s < 0 else "speech"
         alive = self._mailbox.running
         return EngineStatus(
             state="failed" if failure else state if alive else "stopped",
+            conversation=self._conversation.state,
+            utterance=self._conversation.playing,
             failure=failure,
             epoch=epoch,
-            output_delay_s=self.output_delay_s,
             hop_s=self.plan.hop_s,
             look_ahead_s=self.plan.look_ahead_s,
             queue_depth_s=depth_s,
             counts=counts,
-            **report,
+            **{"output_delay_s": self.output_delay_s, **report},
         )
-
-    def _run(self) -> None:
-        """Work until stopped; after a failure begin anew, unless failures come thick and fast."""
-        failures_s: deque[float] = deque(maxlen=MOST_FAILURES)
-        while self._mailbox.running:
-            try:
-                self._work()
-            except BaseException:  # the thread's end is data: consumers read it in the status
-                now_s, report = self._clock.now_s(), traceback.format_exc()
-                failures_s.append(now_s)
-                if len(failures_s) == MOST_FAILURES and abs(now_s - failures_s[0]) < FAILURES_S:
-                    self._mailbox.fail(report)
-                    return
-                self._mailbox.renew("restarts", restart_noise=False)
-                self._warn(f"a window failed, the engine begins anew: {report}")
-
-    def _work(self) -> None:
-        self._worker.reset()
-        while self._mailbox.running:
-            busy = self._worker.advance()
-            with self._mailbox.condition:
-                if not busy and not self._mailbox.waiting and self._mailbox.running:
-                    self._clock.wait(self._mailbox.condition, IDLE_POLL_S)

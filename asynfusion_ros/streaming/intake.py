@@ -17,6 +17,9 @@ Samples = npt.NDArray[np.float32]
 
 REWIND_S = 1.0  # what lies further back is no repetition but a source that began again
 _SILENCE_BLOCK_S = 1.0
+_STEADY_S = 5.0  # stamps are averaged over so long before a clock is believed to be off
+_OFF_TIME_S, _ON_TIME_S = 0.005, 0.001  # errors from which samples slip, and until which
+_MOST_STRETCH = 0.003  # share of a packet; nobody hears it, and features do not either
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Packet:
         rate_hz: sample rate [Hz].
         source: name of who sent it; empty where unknown.
         arrival_s: when it came by the engine's clock [s]; who takes it may do so later.
+        utterance: name of the utterance that it belongs to; empty where there is none.
     """
 
     stamp_s: float
@@ -36,6 +40,7 @@ class Packet:
     rate_hz: int
     source: str = ""
     arrival_s: float = 0.0
+    utterance: str = ""
 
     @property
     def duration_s(self) -> float:
@@ -99,11 +104,18 @@ class AudioTimeline:
         self._resampler: StreamingResampler | None = None
         self._segment_s = 0.0  # where samples of the present rate begin, after the anchor
         self._segment_samples = 0  # how many of them came in
+        self._error_s = 0.0  # how far stamps lie ahead of the count of samples, jitter aside
+        self._slipping = False
 
     @property
     def head(self) -> int:
         """Samples at 16 kHz that are ready, counted from the anchor."""
         return self._ring.end
+
+    @property
+    def capacity(self) -> int:
+        """How many of the last samples can be read."""
+        return self._ring.capacity
 
     @property
     def expected_s(self) -> float:
@@ -116,10 +128,14 @@ class AudioTimeline:
             self._change_rate(packet.rate_hz)
         samples, cut = packet.samples, 0
         error_s = packet.stamp_s - self.expected_s
+        if abs(error_s) <= self._tolerance_s:
+            samples = self._follow_clock(samples, error_s)
+        else:
+            self._error_s = 0.0
         if error_s > self._tolerance_s:
             self._counts["audio_gaps"] += 0 if self.filled else 1
             self._append_silence(round(error_s * self._rate_hz))
-        elif error_s < -self._tolerance_s:
+        if error_s < -self._tolerance_s:
             cut = min(round(-error_s * self._rate_hz), len(samples))
             self._counts["cut_samples"] += cut
         if cut < len(samples):
@@ -137,6 +153,25 @@ class AudioTimeline:
     def read(self, first: int, count: int) -> Samples:
         """Return samples [first, first + count); silence before the anchor and after the head."""
         return self._ring.read(first, count)
+
+    def _follow_clock(self, samples: Samples, error_s: float) -> Samples:
+        """Return samples (N,) stretched by a few where stamps run away from their count.
+
+        That is what happens where a source's samples do not come at the rate that they claim.
+        """
+        count = len(samples)
+        share = min(1.0, count / self._rate_hz / _STEADY_S)
+        self._error_s += share * (error_s - self._error_s)
+        enough_s = _ON_TIME_S if self._slipping else _OFF_TIME_S
+        self._slipping = abs(self._error_s) > enough_s
+        most = round(_MOST_STRETCH * count)
+        if not self._slipping or most == 0:
+            return samples
+        more = min(max(round(self._error_s * self._rate_hz), -most), most)
+        self._error_s -= more / self._rate_hz
+        self._counts["slipped_samples"] += abs(more)
+        places = np.linspace(0.0, count - 1.0, count + more)
+        return np.interp(places, np.arange(count), samples).astype(np.float32)
 
     def _append_silence(self, count: int) -> None:
         rest = round(self._ring.capacity * self._rate_hz / SAMPLE_RATE_HZ)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.motion.alive import SignsOfLife
+from asynfusion_ros.motion.listening import ListeningMotion
 from asynfusion_ros.streaming.queue import Pose
 
 Array = npt.NDArray[np.float32]
@@ -116,8 +117,11 @@ class Playback:
         face_settle_s: float,
         body_settle_s: float,
         life: SignsOfLife | None = None,
+        listener: ListeningMotion | None = None,
     ) -> None:
-        """Rest at the idle pose, with the `joints` that bodies are turned into, and signs of life.
+        """Rest at the idle pose, with the `joints` that bodies are turned into.
+
+        `life` and `listener` add signs of life and of listening, where there are such.
 
         `halted` stops all joints and the face rests, until it is taken back. `counts` tells how
         often motion ran out and the avatar went to rest.
@@ -125,6 +129,7 @@ class Playback:
         self._idle = (idle_face, idle_body)
         self._limiter = joints
         self._life = life
+        self._listener = listener
         self.halted = False
         self.counts: Counter[str] = Counter(rests=0)
         self._still_s = 0.0
@@ -135,8 +140,21 @@ class Playback:
         self._joints: Wide = joints.advance(idle_body, 0.0)
         self._last_s: float | None = None
 
-    def render(self, clock_s: float, audio_time_s: float, pose: Pose | None) -> PlaybackFrame:
-        """Return the frame for `clock_s`; `pose` is None where there is no motion for it."""
+    def render(
+        self,
+        clock_s: float,
+        audio_time_s: float,
+        pose: Pose | None,
+        *,
+        quiet: bool = False,
+        listening: bool = False,
+        cue: bool = False,
+    ) -> PlaybackFrame:
+        """Return the frame for `clock_s`; `pose` is None where there is no motion for it.
+
+        `quiet` says that nobody speaks, `listening` that the other does, and `cue` that a nod
+        would be in place.
+        """
         dt_s = 0.0 if self._last_s is None else max(0.0, clock_s - self._last_s)
         self._last_s = clock_s
         shown, face, body = self._choose(audio_time_s, pose)
@@ -145,15 +163,19 @@ class Playback:
         self._shown = shown
         face_now = np.clip(self._face.follow(face, swapped, dt_s), 0.0, 1.0).astype(np.float32)
         body_now = self._body.follow(body, swapped, dt_s).astype(np.float32)
+        state = "settling" if pose is None else "speech" if pose.timeline.speech else "idle"
+        state = "halted" if self.halted else state
+        if self._life is not None and not self.halted:
+            silent = (quiet or state != "speech") and not listening
+            face_now = self._life.advance(face_now, dt_s, silent=silent)
+        if self._listener is not None:
+            attentive = listening and not self.halted
+            face_now, body_now = self._listener.advance(face_now, body_now, dt_s, attentive, cue)
         still = self.halted or self._still_s > 0.0
         self._still_s -= dt_s
         joints = self._limiter.halt(dt_s) if still else self._limiter.advance(body_now, dt_s)
         velocities = (joints - self._joints) / dt_s if dt_s > 0 else np.zeros_like(joints)
         self._joints = joints
-        state = "settling" if pose is None else "speech" if pose.timeline.speech else "idle"
-        state = "halted" if self.halted else state
-        if self._life is not None and not self.halted:
-            face_now = self._life.advance(face_now, dt_s, silent=state != "speech")
         return PlaybackFrame(audio_time_s, face_now, body_now, joints, velocities, state)
 
     @property

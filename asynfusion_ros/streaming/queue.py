@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +97,13 @@ class MotionQueue:
         with self._lock:
             self._tracks = []
 
+    def shift(self, epoch: int, shift_s: float) -> None:
+        """Show the stream `epoch`, where it is still there, `shift_s` after its audio time."""
+        with self._lock:
+            for track in self._tracks:
+                if track.timeline.epoch == epoch:
+                    track.timeline = replace(track.timeline, shift_s=shift_s)
+
     def push(self, epoch: int, first_frame: int, face: Array, body: Array) -> bool:
         """Store frames (T, 51) and (T, 24) of `epoch`; return False if that epoch has passed."""
         with self._lock:
@@ -114,10 +121,10 @@ class MotionQueue:
                     return pose
             return None
 
-    def holds(self, epoch: int) -> bool:
-        """Return whether the stream `epoch` may still be shown."""
+    def epochs(self) -> tuple[int, ...]:
+        """Return the streams that may still be shown, the present one first."""
         with self._lock:
-            return any(track.timeline.epoch == epoch for track in self._tracks)
+            return tuple(track.timeline.epoch for track in self._tracks)
 
     def timeline(self) -> Timeline | None:
         """Return the present stream's place in time, or None where there is no stream."""

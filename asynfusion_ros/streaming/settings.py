@@ -34,6 +34,17 @@ class EngineSettings(Settings):
         minimum=0.0,
         maximum=5.0,
     )
+    adaptive_arrival: bool = setting(
+        False,
+        doc="Let arrival_allowance_s, and with it the output delay, grow to what late packets need",
+    )
+    most_arrival_allowance_s: float = setting(
+        1.0,
+        doc="So far it may grow, with adaptive_arrival",
+        unit="s",
+        minimum=0.0,
+        maximum=5.0,
+    )
     compute_allowance_s: float = setting(
         0.3,
         doc="Time granted to compute one window; part of the output delay",
@@ -85,6 +96,19 @@ class EngineSettings(Settings):
     )
     signs_of_life: bool = setting(
         True, doc="Blink, and let the eyes wander while no source is heard, as the model does not"
+    )
+    speech_hold_s: float = setting(
+        0.5,
+        doc="A pause this long ends the state speaking, where the sound has no utterance",
+        unit="s",
+        minimum=0.0,
+        maximum=5.0,
+    )
+    listen: bool = setting(
+        False, doc="Hear what the other says on listen/audio, look at them and nod"
+    )
+    listen_hold_s: float = setting(
+        1.5, doc="Listen so long after their last word", unit="s", minimum=0.0, maximum=60.0
     )
     seed: int = setting(0, doc="Seed of the sampling noise", minimum=0)
     speaker: int = setting(0, doc="Index of the speaker whose manner is used", minimum=0)

@@ -44,9 +44,12 @@ class EngineStatus:
 
     Attributes:
         state: `stopped`, `idle`, `speech`, `starved` or `failed`.
+        conversation: `idle`, `listening` or `speaking`.
+        utterance: name of the one on screen; empty where there is none.
         failure: traceback of what broke the engine thread; empty while it lives.
         epoch: number of the present stream.
-        output_delay_s: constant time from an audio stamp to the pose that belongs to it [s].
+        output_delay_s: time from an audio stamp to the pose that belongs to it [s].
+        arrival_allowance_s: its share for audio that comes late, in force [s].
         stream_offset_s: how far the present source's stamps lag the clock [s].
         hop_s: share of new motion per window in the delay [s].
         look_ahead_s: share of the audio heard ahead in the delay [s].
@@ -67,9 +70,12 @@ class EngineStatus:
     """
 
     state: str
+    conversation: str = "idle"
+    utterance: str = ""
     failure: str = ""
     epoch: int = 0
     output_delay_s: float = 0.0
+    arrival_allowance_s: float = 0.0
     stream_offset_s: float = 0.0
     hop_s: float = 0.0
     look_ahead_s: float = 0.0

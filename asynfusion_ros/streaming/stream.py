@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.streaming.chunk import GeneratorState
+from asynfusion_ros.streaming.conversation import Conversation
 from asynfusion_ros.streaming.intake import REWIND_S, AudioTimeline, Packet, SourceGate, drop
+from asynfusion_ros.streaming.pace import Pace
 from asynfusion_ros.streaming.queue import Timeline
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ, WindowPlan
@@ -46,12 +48,20 @@ class Stream:
         settings: EngineSettings,
         *,
         counts: Counter[str],
+        conversation: Conversation,
+        pace: Pace,
     ) -> None:
-        """Begin at `timeline.anchor_s` with the generator's initial `state`."""
+        """Begin at `timeline.anchor_s` with the generator's initial `state`.
+
+        `pace` is told how packets come, and says how late they may; `conversation` is told where
+        utterances lie.
+        """
+        self._pace = pace
         self.timeline = timeline
+        self._conversation = conversation
         capacity = plan.sample_count + round((settings.max_queue_s + STALE_S) * SAMPLE_RATE_HZ)
         tolerance_s = settings.stamp_tolerance_s
-        self._line = AudioTimeline(timeline.anchor_s, tolerance_s, capacity, counts)
+        self.line = AudioTimeline(timeline.anchor_s, tolerance_s, capacity, counts)
         self._gate = SourceGate(source, tolerance_s, counts)
         self._plan = plan
         self._settings = settings
@@ -59,10 +69,20 @@ class Stream:
         self._state = state
         self._provisional: list[GeneratorState] = []
         self._late_s = 0.0
-        allowance_s = settings.arrival_allowance_s
+
+    @property
+    def _allowance_s(self) -> float:
+        return self._pace.delay.allowance_s
+
+    @property
+    def _offset_s(self) -> float:
+        return self._pace.delay.offset_s
+
+    @property
+    def _patience_s(self) -> float:
+        settings = self._settings
         patience_s = settings.deterministic_patience_s if settings.deterministic else 0.0
-        self._patience_s = max(allowance_s, patience_s)
-        self._offset_s = timeline.shift_s - output_delay_s(plan, settings)
+        return max(self._allowance_s, patience_s)
 
     @property
     def epoch(self) -> int:
@@ -77,7 +97,7 @@ class Stream:
     @property
     def silent(self) -> bool:
         """Whether nothing but silence has come since the last packet."""
-        return self._line.filled
+        return self.line.filled
 
     @property
     def waiting(self) -> int:
@@ -91,23 +111,35 @@ class Stream:
     @property
     def expected_s(self) -> float:
         """The stamp that would continue the audio without a gap [s]."""
-        return self._line.expected_s
+        return self.line.expected_s
 
     def report(self) -> dict[str, Any]:
         """Return the EngineStatus fields that the stream knows, and whether it is silent."""
-        ahead = self._line.head - self._plan.end_sample(self._state.index)
+        ahead = self.line.head - self._plan.end_sample(self._state.index)
         return {
             "silent": self.silent,
             "audio_ahead_s": max(0.0, ahead / SAMPLE_RATE_HZ),
             "stream_offset_s": self._offset_s,
+            "arrival_allowance_s": self._allowance_s,
+            "output_delay_s": self.timeline.shift_s - self._offset_s,
         }
+
+    def shift(self, shift_s: float) -> None:
+        """Be shown `shift_s` after audio time from now on."""
+        if shift_s != self.timeline.shift_s:
+            self.timeline = replace(self.timeline, shift_s=shift_s)
+
+    def continues(self, packet: Packet) -> bool:
+        """Whether a packet without a stamp goes on where the audio ends: what is late does."""
+        late_s = packet.arrival_s - self._offset_s - self.expected_s
+        return self.speech and late_s < (0.0 if self.silent else self._allowance_s)
 
     def take(self, packet: Packet) -> list[Packet]:
         """Add a packet where it belongs; return those that belong to a new stream instead."""
-        admitted = self._gate.admit(packet, self._line)
+        admitted = self._gate.admit(packet, self.line)
         while admitted:
-            jump_s = admitted[0].stamp_s - self._line.expected_s
-            rewound = jump_s < -REWIND_S and not self._line.filled
+            jump_s = admitted[0].stamp_s - self.line.expected_s
+            rewound = jump_s < -REWIND_S and not self.line.filled
             if rewound or jump_s > self._settings.max_queue_s or not self._write(admitted[0]):
                 return admitted
             admitted = admitted[1:]
@@ -118,26 +150,26 @@ class Stream:
 
         `compute_s` is how long it will take: windows that would be past by then are left out.
         """
-        stray = self._gate.release(self._due_s(now_s), self._line)
+        stray = self._gate.release(self._due_s(now_s), self.line)
         if stray is not None:
             self._write(stray)
         self._skip_what_is_past(now_s + compute_s)
         while True:
             end = self._plan.end_sample(self._state.index)
-            if self._line.head < end and self._overdue_s(now_s, end) >= self._patience_s:
-                self._counts["source_stops"] += not self._line.filled
-                self._line.fill_to(end)
-            if self._line.head < end or not self._provisional:
+            if self.line.head < end and self._overdue_s(now_s, end) >= self._patience_s:
+                self._counts["source_stops"] += not self.line.filled
+                self.line.fill_to(end)
+            if self.line.head < end or not self._provisional:
                 break
             self._state = self._provisional.pop(0)  # the silence came true
         state = self._provisional[-1] if self._provisional else self._state
         end = self._plan.end_sample(state.index)
-        known = self._line.head >= end
-        due = self._overdue_s(now_s, end) >= self._settings.arrival_allowance_s
+        known = self.line.head >= end
+        due = self._overdue_s(now_s, end) >= self._allowance_s
         if self._lead_s(now_s, state.index) > MAX_LEAD_S or not (known or due):
             return None
         first, count = self._plan.first_sample(state.index), self._plan.sample_count
-        return Job(state, self._line.read(first, count), provisional=not known)
+        return Job(state, self.line.read(first, count), provisional=not known)
 
     def finish(self, job: Job, after: GeneratorState) -> None:
         """Go on from the state `after` a job."""
@@ -148,18 +180,19 @@ class Stream:
 
     def is_stale(self, now_s: float) -> bool:
         """Whether the line lags so far behind the clock that it is better begun anew."""
-        head_s = self._line.anchor_s + self._line.head / SAMPLE_RATE_HZ
+        head_s = self.line.anchor_s + self.line.head / SAMPLE_RATE_HZ
         lag_s = now_s - self._offset_s - head_s
         return self.silent and lag_s > self._patience_s + STALE_S
 
     def _write(self, packet: Packet) -> bool:
         """Write unless too far ahead; return False when the stream must be placed anew."""
         end = self._plan.end_sample(self._state.index)
-        ahead_s = packet.end_s - (self._line.anchor_s + end / SAMPLE_RATE_HZ)
+        ahead_s = packet.end_s - (self.line.anchor_s + end / SAMPLE_RATE_HZ)
         if ahead_s > self._settings.max_queue_s:
             drop(packet, "queue_full", self._counts)
             return True
-        cut_s = self._line.write(packet)
+        self._pace.hear(packet.stamp_s, packet.duration_s, packet.arrival_s)
+        cut_s = self.line.write(packet)
         if cut_s:
             self._counts["late_packets"] += 1
         if cut_s < packet.duration_s:
@@ -171,6 +204,10 @@ class Stream:
         cut = round(cut_s * packet.rate_hz)
         self._counts["samples_dropped"] += cut
         self._counts["samples_used"] += len(packet.samples) - cut
+        if packet.utterance and cut < len(packet.samples):
+            end_s = self.line.expected_s
+            begin_s = end_s - packet.duration_s + cut_s
+            self._conversation.place(packet.utterance, self.epoch, begin_s, end_s)
         return True
 
     def _skip_what_is_past(self, ready_s: float) -> None:
@@ -189,25 +226,8 @@ class Stream:
 
     def _due_s(self, now_s: float) -> float:
         """Return the audio time from which on a packet may still come."""
-        return now_s - self._offset_s - self._settings.arrival_allowance_s
+        return now_s - self._offset_s - self._allowance_s
 
     def _overdue_s(self, now_s: float, sample: int) -> float:
         """Return how long ago `sample` should have come."""
-        return now_s - self._offset_s - (self._line.anchor_s + sample / SAMPLE_RATE_HZ)
-
-
-def output_delay_s(plan: WindowPlan, settings: EngineSettings) -> float:
-    """Return the constant time from an audio stamp to the pose that belongs to it [s]."""
-    allowances_s = settings.arrival_allowance_s + settings.compute_allowance_s
-    return plan.hop_s + plan.look_ahead_s + allowances_s
-
-
-def stream_offset_s(delay_s: float, settings: EngineSettings) -> float:
-    """Return by how much to shift a stream whose first packet came `delay_s` after its stamp.
-
-    Zero for a source on the same clock (live, or ahead of time within the queue); otherwise such
-    that further packets come with half the arrival allowance to spare.
-    """
-    if -settings.max_queue_s <= delay_s <= 0.75 * settings.arrival_allowance_s:
-        return 0.0
-    return delay_s - 0.5 * settings.arrival_allowance_s
+        return now_s - self._offset_s - (self.line.anchor_s + sample / SAMPLE_RATE_HZ)

@@ -14,13 +14,17 @@ from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk
 from asynfusion_ros.streaming.clock import Clock
+from asynfusion_ros.streaming.conversation import Conversation
+from asynfusion_ros.streaming.ear import Ear
 from asynfusion_ros.streaming.governor import StepGovernor, Steps
 from asynfusion_ros.streaming.intake import Packet, drop
 from asynfusion_ros.streaming.mailbox import Mailbox
+from asynfusion_ros.streaming.pace import Pace, stream_offset_s
 from asynfusion_ros.streaming.queue import MotionQueue
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.status import WARNINGS, WindowMeter
-from asynfusion_ros.streaming.stream import Stream, output_delay_s, stream_offset_s
+from asynfusion_ros.streaming.stream import Stream
+from asynfusion_ros.streaming.voice import Voice
 from asynfusion_ros.streaming.windows import WindowPlan
 
 Array = npt.NDArray[np.float32]
@@ -71,9 +75,17 @@ class Worker:
         clock: Clock,
         mailbox: Mailbox,
         queue: MotionQueue,
+        conversation: Conversation,
+        voice: Voice | None,
+        ear: Ear | None,
         warn: Callable[[str], None],
     ) -> None:
-        """Read packets from `mailbox`, write motion to `queue`, tell `warn` of trouble once."""
+        """Read packets from `mailbox`, write motion to `queue`, tell `warn` of trouble once.
+
+        `conversation` is told where utterances lie; `voice` and `ear` tell it who speaks.
+        """
+        self._conversation = conversation
+        self._voice, self._ear = voice, ear
         self._generator = generator
         self._settings = settings
         self._clock = clock
@@ -84,6 +96,7 @@ class Worker:
         self._counts: Counter[str] = Counter()
         full = Steps(settings.expression_steps, settings.gesture_steps)
         self._governor = StepGovernor(full, settings.shed_load and not settings.deterministic)
+        self._pace = Pace(generator.plan, settings)
         self._meter = WindowMeter(generator.plan.hop_s)
         self._measures: dict[str, Any] = {}
         self._compute_s = 0.0  # of the last window
@@ -111,6 +124,14 @@ class Worker:
         for packet in packets:
             stream = self._take(stream, packet, now_s)
         self._stream = stream
+        shift_s = self._pace.advance(now_s).shift_s
+        if stream is not None and shift_s != stream.timeline.shift_s:
+            stream.shift(shift_s)
+            self._queue.shift(stream.epoch, shift_s)
+        if self._voice is not None and stream is not None and stream.speech:
+            self._voice.follow(stream.epoch, stream.line)
+        if self._ear is not None:
+            self._ear.advance()
         busy = stream is not None and self._compute(stream, now_s)
         self._report()
         return busy
@@ -121,8 +142,7 @@ class Worker:
             drop(packet, "flushed_packets", self._counts)
             return None
         if np.isnan(packet.stamp_s):
-            continues = stream.speech and stream.expected_s > now_s
-            stamp_s = stream.expected_s if continues else packet.arrival_s
+            stamp_s = stream.expected_s if stream.continues(packet) else packet.arrival_s
             packet = replace(packet, stamp_s=stamp_s)
         foreign = stream.take(packet) if stream.speech else [packet]
         if not foreign:
@@ -138,12 +158,13 @@ class Worker:
         """Begin a stream at `packet`, or an idle one; return None if `epoch` has passed."""
         settings, plan = self._settings, self._generator.plan
         if packet is None:  # placed such that its first window is due now
-            anchor_s = now_s - plan.hop_s - plan.look_ahead_s - settings.arrival_allowance_s
+            allowance_s = self._pace.delay.allowance_s
+            anchor_s = now_s - plan.hop_s - plan.look_ahead_s - allowance_s
             offset_s = 0.0
         else:
             anchor_s = packet.stamp_s
             offset_s = stream_offset_s(packet.arrival_s - anchor_s, settings)
-        shift_s = output_delay_s(plan, settings) + offset_s
+        shift_s = self._pace.begin(offset_s).shift_s
         opened = self._mailbox.begin(epoch, anchor_s, shift_s, speech=packet is not None)
         if opened is None:
             return None
@@ -152,7 +173,16 @@ class Worker:
         self._counts["streams"] += timeline.speech
         state = self._generator.begin(seed, self._mailbox.manner)
         source = "" if packet is None else packet.source
-        return Stream(timeline, source, state, plan, settings, counts=self._counts)
+        return Stream(
+            timeline,
+            source,
+            state,
+            plan,
+            settings,
+            counts=self._counts,
+            conversation=self._conversation,
+            pace=self._pace,
+        )
 
     def _compute(self, stream: Stream, now_s: float) -> bool:
         job = stream.next_job(now_s, self._compute_s)

@@ -1,0 +1,43 @@
+"""The state of the conversation on a topic, for dialogue managers."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from asynfusion_ros.msg import ConversationState
+from asynfusion_ros.nodes.conversions import to_time
+from asynfusion_ros.nodes.interface import CONVERSATION_STATE, EVENTS_QOS
+from asynfusion_ros.streaming.conversation import Change
+from asynfusion_ros.streaming.engine import AvatarEngine
+
+
+class ConversationOutput:
+    """Publishes ~/state at every change, latched."""
+
+    def __init__(self, node: Node, frame_id: str) -> None:
+        """Create the publisher."""
+        self._node = node
+        self._frame_id = frame_id
+        self._publisher = node.create_publisher(ConversationState, CONVERSATION_STATE, EVENTS_QOS)
+
+    def publish(self, engine: AvatarEngine) -> None:
+        """Send what has changed since the last call."""
+        for change in engine.take_changes():
+            self._publisher.publish(self._message(change, engine.delay_s))
+
+    def _message(self, change: Change, output_delay_s: float) -> ConversationState:
+        message = ConversationState(
+            state=change.state,
+            event=change.event,
+            utterance=change.utterance,
+            played_s=change.played_s,
+            output_delay_s=output_delay_s,
+        )
+        message.header.frame_id = self._frame_id
+        message.header.stamp = to_time(change.clock_s)
+        message.audio_stamp = to_time(change.audio_time_s)
+        return message
+
+    def close(self) -> None:
+        """Take the topic off the graph."""
+        self._node.destroy_publisher(self._publisher)
