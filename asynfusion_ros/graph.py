@@ -16,6 +16,7 @@ from asynfusion_ros.nodes.settings import (
     DEFAULT_SPEECH,
     DEFAULT_TEXT,
     AvatarSettings,
+    FaceSettings,
     ViewerSettings,
 )
 from asynfusion_ros.resources import find_resource
@@ -82,6 +83,12 @@ class GraphArguments(Settings):
     robot_urdf: str = setting(
         "", doc="URDF of that robot; empty: the file that an installed package brings"
     )
+    face: str = setting(
+        "",
+        doc="Dialects in which the face is repeated, with commas: action_units, expression, "
+        "visemes, servos",
+    )
+    servos: str = setting(FaceSettings.servos, doc="Map of a face of servos, for face servos")
     rviz: bool = setting(False, doc="Show the avatar in RViz")
     robot_state_publisher: bool = setting(
         False, doc="Let robot_state_publisher send /tf instead of the avatar node"
@@ -144,6 +151,9 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
         specs.append(NodeSpec("viewer", "viewer_node", parameters=page))
     if arguments.robot:
         specs.append(_retarget(arguments))
+    if arguments.face:
+        dialects = {"dialects": arguments.face, "servos": _absolute(arguments.servos)}
+        specs.append(NodeSpec("face", "face_node", parameters=dialects))
     if arguments.robot_state_publisher:
         specs.append(_robot_state_publisher(arguments))
     if arguments.rviz:
@@ -220,7 +230,8 @@ def _absolute(path: str) -> str:
     """Return the full path of what exists here or is written to; names of our own files stay."""
     with refuse(ConfigError, f"{brief(path)} is no path"):
         given = Path(path).expanduser()
-        ours = not given.exists() and path in (DEFAULT_CHECKPOINT, DEFAULT_SPEECH)
+        own = (DEFAULT_CHECKPOINT, DEFAULT_SPEECH, FaceSettings.servos)
+        ours = not given.exists() and path in own
         return path if ours else str(given.resolve())
 
 

@@ -18,7 +18,11 @@ from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from asynfusion_ros.errors import ConfigError, MessageError, MotionFileError  # noqa: E402
 from asynfusion_ros.motion.skeleton import Skeleton  # noqa: E402
-from asynfusion_ros.nodes.conversions import make_blendshapes, to_time  # noqa: E402
+from asynfusion_ros.nodes.conversions import (  # noqa: E402
+    make_blendshapes,
+    pick_values,
+    to_time,
+)
 from asynfusion_ros.nodes.interface import (  # noqa: E402
     BLENDSHAPES,
     DIAGNOSTICS,
@@ -29,7 +33,7 @@ from asynfusion_ros.nodes.interface import (  # noqa: E402
     ROBOT_DESCRIPTION,
     ROBOT_JOINT_STATES,
 )
-from asynfusion_ros.nodes.retarget_node import RetargetNode, pick_values  # noqa: E402
+from asynfusion_ros.nodes.retarget_node import RetargetNode  # noqa: E402
 
 SKELETON = Skeleton.load()
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import JointState
 
+from asynfusion_ros.errors import MessageError
 from asynfusion_ros.motion.blendshapes import ARKIT_NAMES, to_arkit52
 from asynfusion_ros.msg import AudioChunk, FaceBlendshapes
 from asynfusion_ros.streaming.playback import PlaybackFrame
@@ -42,6 +43,17 @@ def make_chunk(
     chunk.encoding = AudioChunk.ENCODING_S16LE
     chunk.data.frombytes(encode_samples(samples))
     return chunk
+
+
+def pick_values(
+    names: Sequence[str], values: Sequence[float], wanted: Sequence[str], label: str
+) -> npt.NDArray[np.float64]:
+    """Return values in the order of `wanted`; raise MessageError where some are not there."""
+    given = dict(zip(names, values, strict=False))
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        raise MessageError(f"a message lacks {len(missing)} {label}, such as {missing[:3]}")
+    return np.array([given[name] for name in wanted], np.float64)
 
 
 def fill_joint_state(message: JointState, frame: PlaybackFrame) -> None:

@@ -7,7 +7,6 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from builtin_interfaces.msg import Duration
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
@@ -17,8 +16,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from asynfusion_ros.errors import MessageError, MotionFileError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.msg import FaceBlendshapes
-from asynfusion_ros.nodes.conversions import to_seconds, to_time
-from asynfusion_ros.nodes.expression_output import ExpressionOutput
+from asynfusion_ros.nodes.conversions import pick_values, to_seconds, to_time
 from asynfusion_ros.nodes.interface import (
     BLENDSHAPES,
     DIAGNOSTICS,
@@ -56,7 +54,6 @@ class RetargetNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self._sent_s = float("-inf")
         self._states = self.create_publisher(JointState, ROBOT_JOINT_STATES, MOTION_QOS)
         self._trajectories = self._make_trajectories(robot_map)
-        self._expression = ExpressionOutput(self)
         self._robot = self._make_robot(model.urdf)
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, MOTION_QOS)
         self.create_timer(1.0, self._report)
@@ -100,7 +97,8 @@ class RetargetNode(Node):  # type: ignore[misc]  # rclpy is untyped
             return
         stamp_s = to_seconds(message.header.stamp)
         try:
-            positions = pick(joints.name, joints.position, self._retargeter.skeleton)
+            names = self._retargeter.skeleton.robot_joint_names
+            positions = pick_values(joints.name, joints.position, names, "joints of the avatar")
             face = pick_values(message.name, message.weight, FACE_NAMES, "weights of the face")
         except MessageError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=_COMPLAINT_S)
@@ -111,7 +109,6 @@ class RetargetNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self._last_s = stamp_s
         pose = self._retargeter.advance(positions, face, step_s)
         self._send(stamp_s, pose)
-        self._expression.publish(stamp_s, face)
 
     def _send(self, stamp_s: float, pose: RobotPose) -> None:
         message = JointState(name=self._retargeter.names)
@@ -159,22 +156,6 @@ def load_robot(name: str, urdf: str) -> tuple[RobotMap, RobotModel]:
     """
     robot_map = RobotMap.load(find_map(name))
     return robot_map, RobotModel.load(locate_urdf(robot_map, urdf))
-
-
-def pick(names: Sequence[str], values: Sequence[float], skeleton: Any) -> np.ndarray[Any, Any]:
-    """Return the positions of the skeleton's joints, whatever the order of the message."""
-    return pick_values(names, values, skeleton.robot_joint_names, "joints of the avatar")
-
-
-def pick_values(
-    names: Sequence[str], values: Sequence[float], wanted: Sequence[str], label: str
-) -> np.ndarray[Any, Any]:
-    """Return values in the order of `wanted`; raise MessageError where some are not there."""
-    given = dict(zip(names, values, strict=False))
-    missing = [name for name in wanted if name not in given]
-    if missing:
-        raise MessageError(f"a message lacks {len(missing)} {label}, such as {missing[:3]}")
-    return np.array([given[name] for name in wanted], np.float64)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -126,6 +126,18 @@ class RetargetSettings(Settings):
 
 
 @dataclass(frozen=True)
+class FaceSettings(Settings):
+    """The face node, which repeats the face in other dialects."""
+
+    dialects: str = setting(
+        "visemes", doc="Which, with commas: action_units, expression, visemes, servos"
+    )
+    servos: str = setting(
+        "config/faces/servos.yaml", doc="Map of the servos, a YAML file, for the dialect servos"
+    )
+
+
+@dataclass(frozen=True)
 class ProbeSettings(Settings):
     """The probe node, which measures the topics from outside."""
 
