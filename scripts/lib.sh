@@ -131,7 +131,14 @@ prepare_machine() {
   [ -n "$PYTHON_BIN" ] || die "no Python 3.10 to 3.13 found" "install one and give its path: PYTHON=/path/to/python3 bash $0"
 }
 
-has_cuda() { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
+# Tell whether to install for CUDA: as ASYNFUSION_TORCH_BACKEND says (cpu, cu130, ...), else as found.
+has_cuda() {
+  case ${ASYNFUSION_TORCH_BACKEND:-} in
+    cpu) return 1 ;;
+    ?*) return 0 ;;
+  esac
+  command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1
+}
 
 # ---- which ROS ----------------------------------------------------------------------------------
 
@@ -208,9 +215,9 @@ write_constraints() {
 
 install_torch() {
   local backend=cpu
-  if has_cuda; then backend=auto; fi
+  if has_cuda; then backend=${ASYNFUSION_TORCH_BACKEND:-auto}; fi
   "$ASYNFUSION_ENV/bin/uv" pip install --python "$ASYNFUSION_ENV/bin/python" "${CONSTRAINTS[@]}" \
-    --torch-backend=$backend "torch==$TORCH" ||
+    --torch-backend="$backend" "torch==$TORCH" ||
     "$ASYNFUSION_ENV/bin/pip" install --no-compile "${CONSTRAINTS[@]}" "torch==$TORCH"
 }
 
