@@ -24,15 +24,17 @@ from asynfusion_ros.sampling.order import check_ticks, parallel, turns
 MODEL = untrained_checkpoint(TINY)
 
 
+# Plain torch: as exact, and quicker to make (see test_sampling_staged.py).
+QUICK = {"traced": False, "runtime": "torch"}
+
+
 @pytest.fixture
 def make():
     made = []
 
     def build(**changes):
         made.append(
-            ThreadedSampler(
-                MODEL, SamplerSettings(**{"timeout_s": 60.0, "traced": False, **changes})
-            )
+            ThreadedSampler(MODEL, SamplerSettings(**{"timeout_s": 60.0, **QUICK, **changes}))
         )
         return made[-1]
 
@@ -42,7 +44,7 @@ def make():
 
 
 def in_turn(**changes):
-    return SequentialSampler(MODEL, SamplerSettings(**{"traced": False, **changes}))
+    return SequentialSampler(MODEL, SamplerSettings(**{**QUICK, **changes}))
 
 
 def any_order(expression, gesture, joint, seed):
@@ -59,12 +61,15 @@ def any_order(expression, gesture, joint, seed):
 
 
 @pytest.mark.parametrize("pacing", ["turns", "parallel"])
-@pytest.mark.parametrize(("method", "traced"), [("lcm", True), ("ddim", False)])
+@pytest.mark.parametrize(
+    ("method", "runtime", "traced"),
+    [("lcm", "torch", True), ("lcm", "onnx", False), ("ddim", "torch", False)],
+)
 @pytest.mark.parametrize("cold_start", ["lockstep", "previous"])
 def test_a_paced_run_equals_the_sequential_one_bit_for_bit(
-    make, pacing, method, traced, cold_start
+    make, pacing, method, runtime, traced, cold_start
 ):
-    options = {"pacing": pacing, "method": method, "cold_start": cold_start}
+    options = {"pacing": pacing, "method": method, "cold_start": cold_start, "runtime": runtime}
     threaded, sequential = make(traced=traced, **options), in_turn(**options)
     for index in range(4):
         request = make_request(index, known=3 * (index > 0), batch=2)
@@ -122,16 +127,18 @@ def test_timings_tell_the_age_of_what_was_heard(make):
 
 def fail_at(sampler, branch, calls):
     """Let one branch's network raise on its `calls`-th step."""
-    stages = sampler._stages[branch]
-    original, count = stages.step, [0]
+    runner, count = sampler._runners[branch], [0]
 
-    def step(*arguments):
-        count[0] += 1
-        if count[0] == calls:
-            raise ArithmeticError("the sky fell")
-        return original(*arguments)
+    def watch(original):
+        def call(*arguments):
+            count[0] += 1
+            if count[0] == calls:
+                raise ArithmeticError("the sky fell")
+            return original(*arguments)
 
-    stages.step = step
+        return call
+
+    runner.start, runner.step = watch(runner.start), watch(runner.step)
 
 
 @pytest.mark.parametrize("branch", ["expression", "gesture"])
@@ -157,15 +164,15 @@ def test_a_crash_in_a_branch_comes_back_with_its_traceback(make, branch, call, p
 
 def test_a_branch_that_hangs_times_out_and_can_be_reset_once_it_is_free(make):
     threaded, release = make(timeout_s=0.2), threading.Event()
-    stages = threaded._stages["gesture"]
-    original = stages.step
-    stages.step = lambda *arguments: release.wait(30.0) and original(*arguments)
+    runner = threaded._runners["gesture"]
+    original = runner.step
+    runner.step = lambda *arguments: release.wait(30.0) and original(*arguments)
     with pytest.raises(SamplerError, match=r"0\.2 s"):
         threaded.sample_window(make_request())
     with pytest.raises(SamplerError, match="still computes"):
         threaded.reset()
     release.set()
-    stages.step = original
+    runner.step = original
     threaded.reset()
     threaded.sample_window(make_request())
 
@@ -198,7 +205,7 @@ def test_other_threads_keep_their_tensor_threads(kind):
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        with kind(MODEL, SamplerSettings(traced=False)) as sampler:
+        with kind(MODEL, SamplerSettings(**QUICK)) as sampler:
             sampler.sample_window(make_request())
             assert torch.get_num_threads() == 3
             with ThreadPoolExecutor(1) as later:
@@ -225,13 +232,19 @@ class Marked:
         self.steps = count
         self.heard = []
 
-    def step(self, step, exchange):
-        features = tuple(torch.tensor([self.index, step]) for _ in range(self.depth))
+    def trade(self, step, exchange):
+        return self.step(step, [exchange(block, self.say(step)) for block in range(self.depth)])
+
+    def say(self, step):
+        return torch.tensor([self.index, step])
+
+    def step(self, step, partner):
+        features = tuple(self.say(step) for _ in range(self.depth))
         heard = []
-        for block, own in enumerate(features):
+        for said in partner:
             if self.delays.random() < 0.1:
                 time.sleep(self.delays.random() * 2e-4)
-            heard.append(tuple(exchange(block, own).tolist()))
+            heard.append(tuple(said.tolist()))
         assert len(set(heard)) == 1, f"torn snapshot {heard}"
         window, partner_step = heard[0]
         if step == 0:

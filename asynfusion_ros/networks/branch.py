@@ -119,9 +119,10 @@ class Branch(nn.Module):
             encoded = torch.where(audio_given[:, None, None], encoded, self.null_audio)  # (B, T, W)
         width = encoded.shape[-1]
         injected = self.inject_audio(encoded).split(width, dim=-1)  # depth x (B, T, W)
-        return BranchCondition(tuple(injected), self._embed(manner))
+        return BranchCondition(tuple(injected), self.embed_manner(manner))
 
-    def _embed(self, manner: MannerBatch) -> Tensor:
+    def embed_manner(self, manner: MannerBatch) -> Tensor:
+        """Return what all blocks are told of speaker, style and emotion, (B, W)."""
         embedded: Tensor = self.embed_speaker(manner.speaker)  # (B, W)
         if self.embed_style is not None and manner.style is not None:
             embedded = embedded + self.embed_style(manner.style)  # (B, W)
@@ -133,13 +134,25 @@ class Branch(nn.Module):
         self, x: Tensor, t: Tensor, condition: BranchCondition, known: Known | None
     ) -> BranchState:
         """Embed noisy motion x (B, T, D) at diffusion times t (B,)."""
-        tokens = self.embed_motion(x) + self.position[: x.shape[1]]  # (B, T, W)
-        if known is not None:
-            given = torch.cat([known.mask * known.values, known.mask], dim=-1)  # (B, T, D + 1)
-            tokens = tokens + self.embed_known(given)  # (B, T, W)
-        context = functional.silu(self.embed_time(t) + condition.manner)  # (B, W)
-        modulation = self.modulation(context)[:, None].split(tokens.shape[-1], dim=-1)  # (B, 1, W)
-        return BranchState(tokens, tuple(modulation))
+        tokens = self.embed_motion(x) + self.place(x.shape[1], known)  # (B, T, W)
+        modulation = self.modulate_at(t, condition.manner)  # (B, 1, M W)
+        return BranchState(tokens, torch.split(modulation, tokens.shape[-1], dim=-1))
+
+    def place(self, frames: int, known: Known | None) -> Tensor:
+        """Return what a window's frames are told beside their motion, (B or 1, T, W)."""
+        position = self.position[:frames][None]  # (1, T, W)
+        if known is None:
+            return position
+        given = torch.cat([known.mask * known.values, known.mask], dim=-1)  # (B, T, D + 1)
+        placed: Tensor = position + self.embed_known(given)  # (B, T, W)
+        return placed
+
+    def modulate_at(self, t: Tensor, manner: Tensor) -> Tensor:
+        """Return all blocks' modulations (..., 1, M W) at times t (...) of manner (..., W)."""
+        embedded = self.embed_time(t.flatten()).view(*t.shape, -1)  # (..., W)
+        context = functional.silu(embedded + manner)  # (..., W)
+        modulation: Tensor = self.modulation(context)[..., None, :]  # (..., 1, M W)
+        return modulation
 
     def block(self, index: int, state: BranchState, condition: BranchCondition) -> Tensor:
         """Run block `index` and return its features F_i (B, T, W), before any interaction."""

@@ -10,11 +10,13 @@ from typing import TypeVar
 import torch
 
 from asynfusion_ros.networks import MannerBatch
-from asynfusion_ros.sampling.branch_window import BranchWindow, Process, Snapshot
+from asynfusion_ros.sampling.branch_window import BranchWindow, Snapshot
 from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.sampling.onnx_branch import OnnxBranch
 from asynfusion_ros.sampling.order import check_ticks, parallel, turns
+from asynfusion_ros.sampling.process import Process
 from asynfusion_ros.sampling.settings import SamplerSettings
-from asynfusion_ros.sampling.staged import StagedBranch
+from asynfusion_ros.sampling.staged import Runner, StagedBranch
 from asynfusion_ros.sampling.window import BRANCHES, Tick, WindowRequest, WindowResult
 
 _WARM_UP_WINDOWS = 2
@@ -41,10 +43,7 @@ class WindowSampler(ABC):
             {branch: description.noise_spread(branch) for branch in BRANCHES},
         )
         self._check_counts(self.settings)
-        self._stages = {
-            "expression": StagedBranch(self.network.expression, self.settings.traced),
-            "gesture": StagedBranch(self.network.gesture, self.settings.traced),
-        }
+        self._runners = {name: self._make_runner(name) for name in BRANCHES}
         self._last: dict[str, Snapshot] = {}
 
     @abstractmethod
@@ -103,6 +102,13 @@ class WindowSampler(ABC):
         """Close."""
         self.close()
 
+    def _make_runner(self, branch: str) -> Runner:
+        module = self.network.expression if branch == "expression" else self.network.gesture
+        on_cpu = module.position.device.type == "cpu"
+        if self.settings.runtime == "onnx" or (self.settings.runtime == "auto" and on_cpu):
+            return OnnxBranch(module, self.settings.threads_per_branch)
+        return StagedBranch(module, self.settings.traced)
+
     def _check_counts(self, settings: SamplerSettings) -> None:
         for branch in BRANCHES:
             self.process.times(settings.steps_of(branch))
@@ -112,7 +118,7 @@ class WindowSampler(ABC):
 
     def _open(self, branch: str, request: WindowRequest) -> BranchWindow:
         times = self.process.times(self.settings.steps_of(branch))
-        return BranchWindow(self._stages[branch], self.process, times, request)
+        return BranchWindow(self._runners[branch], self.process, times, request)
 
     def _joint_steps(self, request: WindowRequest) -> int:
         """Return how many first steps the branches take together, block by block."""

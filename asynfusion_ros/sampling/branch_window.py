@@ -1,30 +1,24 @@
-"""One branch's diffusion of one window: from noise to motion, step by step."""
+"""One branch's diffusion of one window: from noise to motion, step by step.
+
+What the steps need of the window is computed once, at its beginning, and lies in tables by step:
+the modulations of all blocks, the noise, and the factors of each step's update.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from asynfusion_ros.diffusion import (
-    NoiseSchedule,
-    blend,
-    ddim_step,
-    ddim_timesteps,
-    impose,
-    lcm_step,
-    lcm_timesteps,
-)
-from asynfusion_ros.networks import BranchCondition, Features, Known
+from asynfusion_ros.networks import Features, Known, MannerBatch
 from asynfusion_ros.networks.branch import Exchange
-from asynfusion_ros.sampling.staged import Modulation, StagedBranch
+from asynfusion_ros.sampling.affine import AffineSteps
+from asynfusion_ros.sampling.process import Process
+from asynfusion_ros.sampling.staged import Runner
 from asynfusion_ros.sampling.window import BRANCHES, WindowRequest
 
 
@@ -46,40 +40,6 @@ class Snapshot:
     features: Features
     published_s: float
     event: Any = None
-
-
-@dataclass(frozen=True)
-class Process:
-    """The diffusion that both branches of a sampler share.
-
-    Attributes:
-        method: lcm or ddim.
-        prediction: what the network's output means.
-        schedule: the noise schedule.
-        lcm_origin: number of times that the LCM was distilled at.
-        blend_below: noise level sqrt(1 - abar) under which known frames are blended.
-        guidance: weight w of classifier-free guidance, u + w (c - u); 1 samples without.
-        spread: factors of each branch's noise by channel (D,), where they are not 1.
-    """
-
-    method: str
-    prediction: str
-    schedule: NoiseSchedule
-    lcm_origin: int
-    blend_below: float
-    guidance: float = 1.0
-    spread: Mapping[str, npt.NDArray[np.float32] | None] = field(default_factory=dict)
-
-    @property
-    def guided(self) -> bool:
-        """Whether each step also asks what the network would do without speech and manner."""
-        return self.guidance != 1.0
-
-    def times(self, count: int) -> tuple[int, ...]:
-        """Return the falling diffusion times of `count` steps; raise ConfigError if impossible."""
-        if self.method == "ddim":
-            return ddim_timesteps(count, self.schedule.steps)
-        return lcm_timesteps(count, self.lcm_origin, self.schedule.steps)
 
 
 def draw_noise(request: WindowRequest, branch: str, step: int, shape: tuple[int, ...]) -> Tensor:
@@ -108,92 +68,107 @@ class BranchWindow:
     """
 
     def __init__(
-        self, stages: StagedBranch, process: Process, times: tuple[int, ...], request: WindowRequest
+        self, runner: Runner, process: Process, times: tuple[int, ...], request: WindowRequest
     ) -> None:
-        """Draw the first noise and encode the window's audio, on the branch's device."""
-        self.stages, self.process, self.times, self.request = stages, process, times, request
-        branch = stages.branch
+        """Draw the noise and prepare the window's condition, on the branch's device."""
+        self.runner, self.process, self.times, self.request = runner, process, times, request
+        branch = runner.branch
         self.name, self.index = branch.name, request.index
-        self.device = branch.position.device
+        self._device = branch.position.device
         batch, frames, _ = request.audio.shape
-        audio, manner = request.audio.to(self.device), request.manner.to(self.device)
-        self._copies = 2 if process.guided else 1
-        given = None
-        if process.guided:
-            audio, manner = torch.cat([audio, audio]), manner.and_unknown()
-            given = torch.arange(2 * batch, device=self.device) < batch
-        self.condition: BranchCondition = branch.condition(audio, manner, given)
         self._shape = (batch, frames, branch.dim)
-        spread = process.spread.get(self.name)
-        self._spread = None if spread is None else torch.from_numpy(spread)  # (D,)
-        self._first_noise = self._draw(0)
-        self.x = self._first_noise
-        known = request.known(self.name)
-        self._given: Tensor | None = None if known is None else known.to(self.device)
-        self._known = None
-        if self._given is not None:
-            self._known = _pad_known(self._given.repeat(self._copies, 1, 1), frames)
-        if self._given is not None:
-            self.x = self._overlap(self.x, times[0], self._first_noise)
+        self._copies = 2 if process.guided else 1
+        given = request.known(self.name)
+        given = None if given is None else given.to(self._device)
+        self.x: Tensor
+        self._offset: Tensor
+        self._gain: Tensor
+        self._keep: Tensor
+        self._fill_tables(given)
+        known = None
+        if given is not None:
+            known = _pad_known(given.repeat(self._copies, 1, 1), frames)
+        self.prepared = runner.prepare(*self._told(), known, times)
 
     @property
     def steps(self) -> int:
         """Number of steps of this window."""
         return len(self.times)
 
-    def step(self, index: int, exchange: Exchange) -> Features:
-        """Take step `index`, trading features with the partner; return the own features."""
-        output, features = self.stages.step(
-            self._inputs(), self._time(index), self.condition, self._known, exchange
-        )
-        self.x = self._advance(output, index)
+    def step(self, index: int, partner: Features | None) -> Features:
+        """Take step `index` against the partner's features, or without; return the own."""
+        output, features = self.runner.step(self._inputs(), self.prepared, index, partner)
+        self._advance(output, index)
         return features
 
-    def start(self, index: int) -> tuple[Tensor, Modulation]:
-        """Begin step `index` and return the first block's features and the modulations."""
-        return self.stages.start(self._inputs(), self._time(index), self.condition, self._known)
+    def trade(self, index: int, exchange: Exchange) -> Features:
+        """Take step `index`, trading features block by block; return the own features."""
+        own = self.start(index)
+        features = [own]
+        for block in range(1, self.runner.depth):
+            own = self.advance(index, block, own, exchange(block - 1, own))  # (B, T, W)
+            features.append(own)
+        self.finish(index, own, exchange(self.runner.depth - 1, own))
+        return tuple(features)
 
-    def finish(self, index: int, own: Tensor, partner: Tensor, modulation: Modulation) -> None:
+    def start(self, index: int) -> Tensor:
+        """Begin step `index` and return the first block's features (B, T, W)."""
+        return self.runner.start(self._inputs(), self.prepared, index)
+
+    def advance(self, index: int, block: int, own: Tensor, partner: Tensor | None) -> Tensor:
+        """Return the features (B, T, W) of a block after the trade before it."""
+        return self.runner.advance(block, own, partner, self.prepared, index)
+
+    def finish(self, index: int, own: Tensor, partner: Tensor | None) -> None:
         """End step `index` after the trade of its last features (B, T, W)."""
-        self.x = self._advance(self.stages.finish(own, partner, modulation), index)
-
-    def _time(self, index: int) -> Tensor:
-        rows = self._copies * self._shape[0]
-        return torch.full((rows,), self.times[index], device=self.device)  # (copies B,)
+        self._advance(self.runner.finish(own, partner, self.prepared, index), index)
 
     def _inputs(self) -> Tensor:
         return self.x if self._copies == 1 else torch.cat([self.x, self.x])  # (copies B, T, D)
 
-    def _advance(self, output: Tensor, index: int) -> Tensor:
-        """Return the motion at the next time from the network's `output` (B, T, D) of a step."""
-        process, schedule = self.process, self.process.schedule
-        t = self.times[index]
-        t_next = self.times[index + 1] if index + 1 < self.steps else -1
-        if process.guided:
+    def _advance(self, output: Tensor, index: int) -> None:
+        """Move to the next time with the network's `output` (B, T, D) of a step (see `affine`)."""
+        if self.process.guided:
             told, untold = output.chunk(2)  # (B, T, D) each
-            output = untold + process.guidance * (told - untold)  # (B, T, D)
-        x0 = schedule.predict_x0(process.prediction, output, self.x, t)  # (B, T, D)
-        noise = self._first_noise
-        if process.method == "ddim":
-            guess = schedule.predict_noise(process.prediction, output, self.x, t)
-            x = ddim_step(schedule, x0, guess, t_next)  # (B, T, D)
-        else:
-            if t_next >= 0:
-                noise = self._draw(index + 1)
-            x, _ = lcm_step(schedule, x0, self.x, t, t_next, noise=noise)  # (B, T, D)
-        return x if self._given is None else self._overlap(x, t_next, noise)
+            output = untold + self.process.guidance * (told - untold)  # (B, T, D)
+        moved = torch.addcmul(self._offset[index], self._gain[index], output)  # (B, T, D)
+        self.x = moved.addcmul_(self._keep[index], self.x)  # (B, T, D)
 
-    def _overlap(self, x: Tensor, t: int, noise: Tensor) -> Tensor:
-        """Impose the known frames on x (B, T, D) at time t, or blend them in the final steps."""
-        assert self._given is not None
-        schedule = self.process.schedule
-        fade = schedule.noise_level(t) < self.process.blend_below
-        join = blend if fade else impose
-        return join(schedule, x, self._given, noise[:, : self._given.shape[1]], t)
+    def _told(self) -> tuple[Tensor, MannerBatch, Tensor | None]:
+        """Return audio, manner and which rows are given audio; guided rows come twice."""
+        audio, manner = self.request.audio.to(self._device), self.request.manner.to(self._device)
+        if not self.process.guided:
+            return audio, manner, None
+        given = torch.arange(2 * len(audio), device=self._device) < len(audio)
+        return torch.cat([audio, audio]), manner.and_unknown(), given
+
+    def _fill_tables(self, given: Tensor | None) -> None:
+        """Make the tables of all steps' updates, and the motion from which they start."""
+        factors = AffineSteps.of(self.process, self.times)
+        unique = [self._draw(number) for number in range(factors.draw_count)]
+        noise = torch.stack([unique[draw] for draw in factors.draws])  # (N + 1, B, T, D)
+        offset = factors.noise * noise  # (N + 1, B, T, D)
+        gain = factors.output.expand(-1, 1, self._shape[1], 1)  # (N + 1, 1, T, 1)
+        keep = factors.motion.expand(-1, 1, self._shape[1], 1)
+        if given is not None:
+            count = given.shape[1]
+            imposed = factors.signal * given + factors.sigma * noise[:, :, :count]
+            weight = factors.fades * torch.linspace(0.0, 1.0, count)[:, None]  # (N + 1, 1, K, 1)
+            weight = torch.cat(
+                [weight, torch.ones(len(weight), 1, self._shape[1] - count, 1)], dim=2
+            )  # (N + 1, 1, T, 1)
+            head = torch.lerp(imposed, offset[:, :, :count], weight[:, :, :count])
+            offset[:, :, :count] = head
+            gain, keep = gain * weight, keep * weight
+        tables = (offset, gain, keep)
+        offset, self._gain, self._keep = (table.to(self._device) for table in tables)
+        self.x, self._offset = offset[0], offset[1:]
+        self._gain, self._keep = self._gain[1:], self._keep[1:]
 
     def _draw(self, step: int) -> Tensor:
         noise = draw_noise(self.request, self.name, step, self._shape)  # (B, T, D)
-        return (noise if self._spread is None else noise * self._spread).to(self.device)
+        spread = self.process.spread.get(self.name)
+        return noise if spread is None else noise * torch.from_numpy(spread)
 
 
 def _pad_known(given: Tensor, frames: int) -> Known:
@@ -208,24 +183,15 @@ def _pad_known(given: Tensor, frames: int) -> Known:
 
 def joint_step(face: BranchWindow, body: BranchWindow, index: int) -> tuple[Features, Features]:
     """Take step `index` of both branches in one thread, as DualBranchDiT.forward does."""
-    (f_face, mod_face), (f_body, mod_body) = face.start(index), body.start(index)
+    f_face, f_body = face.start(index), body.start(index)
     said_face, said_body = [f_face], [f_body]
-    for block in range(1, face.stages.depth):
+    for block in range(1, face.runner.depth):
         f_face, f_body = (
-            face.stages.advance(block, f_face, f_body, face.condition, mod_face),  # (B, T, W)
-            body.stages.advance(block, f_body, f_face, body.condition, mod_body),  # (B, T, W)
+            face.advance(index, block, f_face, f_body),  # (B, T, W)
+            body.advance(index, block, f_body, f_face),  # (B, T, W)
         )
         said_face.append(f_face)
         said_body.append(f_body)
-    face.finish(index, f_face, f_body, mod_face)
-    body.finish(index, f_body, f_face, mod_body)
+    face.finish(index, f_face, f_body)
+    body.finish(index, f_body, f_face)
     return tuple(said_face), tuple(said_body)
-
-
-def read_snapshot(snapshot: Snapshot | None) -> Exchange:
-    """Return the exchange that answers every block from `snapshot`; with None, with silence."""
-
-    def exchange(index: int, _: Tensor) -> Tensor | None:
-        return None if snapshot is None else snapshot.features[index]
-
-    return exchange

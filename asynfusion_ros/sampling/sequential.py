@@ -14,7 +14,6 @@ from asynfusion_ros.sampling.branch_window import (
     BranchWindow,
     Snapshot,
     joint_step,
-    read_snapshot,
 )
 from asynfusion_ros.sampling.executor import tensor_threads
 from asynfusion_ros.sampling.order import turns
@@ -94,7 +93,9 @@ class _Run:
             self.logs[name].read(snapshot, window.times[tick.step])
             return
         self.logs[name].mark()
-        self._publish(name, tick.step, window.step(tick.step, read_snapshot(self._heard[name])))
+        heard = self._heard[name]
+        features = window.step(tick.step, None if heard is None else heard.features)
+        self._publish(name, tick.step, features)
 
     def _publish(self, name: str, step: int, features: Features) -> None:
         t = self.windows[name].times[step]

@@ -55,10 +55,29 @@ class SamplerSettings(Settings):
         minimum=0.0,
         maximum=20.0,
     )
+    runtime: str = setting(
+        "auto",
+        doc="What runs the network: ONNX Runtime, on the CPU (onnx), torch, or the faster of them "
+        "on the device (auto)",
+        choices=("auto", "onnx", "torch"),
+    )
     traced: bool = setting(
         True,
-        doc="Run the network as traced graphs, which two threads can do side by side; the numbers "
-        "are the same without",
+        doc="With runtime torch: run the network as traced graphs, which two threads can do side "
+        "by side; the numbers are the same without",
+    )
+    graphs: bool = setting(
+        True,
+        doc="On a GPU, replay each branch's steps as CUDA graphs; off launches every kernel anew",
+    )
+    graph_precision: str = setting(
+        "bf16", doc="Arithmetic of the network in such graphs", choices=("fp32", "bf16")
+    )
+    graph_noise: str = setting(
+        "host",
+        doc="Where such graphs have their noise from: drawn on the host as without them (host), or "
+        "by the GPU (device), which many streams need. Both are fixed by stream, window and step",
+        choices=("host", "device"),
     )
     timeout_s: float = setting(
         10.0,

@@ -17,7 +17,7 @@ from asynfusion_ros.errors import SamplerError, StateError
 from asynfusion_ros.networks.branch import Exchange
 from asynfusion_ros.sampling.base import WindowSampler
 from asynfusion_ros.sampling.branch_log import BranchLog
-from asynfusion_ros.sampling.branch_window import BranchWindow, Snapshot, read_snapshot
+from asynfusion_ros.sampling.branch_window import BranchWindow, Snapshot
 from asynfusion_ros.sampling.buffer import FeatureBuffer
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.executor import BranchExecutor, DeviceLane
@@ -138,14 +138,13 @@ class ThreadedSampler(WindowSampler):
         lane = self._lanes[name]
         if step < joint:
             log.read(None, t)
-            exchange = _trading(name, step, buffer, lane)
+            features = window.trade(step, _trading(name, step, buffer, lane))
         else:
             snapshot = buffer.read(name, step)
             log.read(snapshot, t)
             if snapshot is not None:
                 lane.receive(snapshot.features, snapshot.event)
-            exchange = read_snapshot(snapshot)
-        features = window.step(step, exchange)
+            features = window.step(step, None if snapshot is None else snapshot.features)
         now_s = time.perf_counter()
         event = lane.mark()
         buffer.publish(name, Snapshot(window.index, step, t, features, now_s, event))

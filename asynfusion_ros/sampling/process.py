@@ -1,0 +1,47 @@
+"""The diffusion that both branches of a sampler share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.diffusion import NoiseSchedule, ddim_timesteps, lcm_timesteps
+
+
+@dataclass(frozen=True)
+class Process:
+    """What is sampled, whatever the window.
+
+    Attributes:
+        method: lcm or ddim.
+        prediction: what the network's output means.
+        schedule: the noise schedule.
+        lcm_origin: number of times that the LCM was distilled at.
+        blend_below: noise level sqrt(1 - abar) under which known frames are blended.
+        guidance: weight w of classifier-free guidance, u + w (c - u); 1 samples without.
+        spread: factors of each branch's noise by channel (D,), where they are not 1.
+    """
+
+    method: str
+    prediction: str
+    schedule: NoiseSchedule
+    lcm_origin: int
+    blend_below: float
+    guidance: float = 1.0
+    spread: Mapping[str, npt.NDArray[np.float32] | None] = field(
+        default_factory=dict, compare=False
+    )
+
+    @property
+    def guided(self) -> bool:
+        """Whether each step also asks what the network would do without speech and manner."""
+        return self.guidance != 1.0
+
+    def times(self, count: int) -> tuple[int, ...]:
+        """Return the falling diffusion times of `count` steps; raise ConfigError if impossible."""
+        if self.method == "ddim":
+            return ddim_timesteps(count, self.schedule.steps)
+        return lcm_timesteps(count, self.lcm_origin, self.schedule.steps)
