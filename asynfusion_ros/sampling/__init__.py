@@ -2,12 +2,15 @@
 
 A model's folder in `checkpoint` and `description`, requests and results in `window`, the order of
 steps in `order`, one branch's diffusion in `branch_window`, what the branches see of each other in
-`buffer`, their threads in `executor`, and the samplers in `sequential` and `threaded`.
+`buffer`, their threads in `executor`, and the samplers in `sequential` and `threaded`. For a GPU:
+the sampler in `graphs`, what it replays in `recorded_window` and `static_branch`, the device behind
+an interface in `device_work`.
 """
 
 from asynfusion_ros.sampling.base import WindowSampler
 from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
+from asynfusion_ros.sampling.graphs import GraphSampler
 from asynfusion_ros.sampling.sequential import SequentialSampler
 from asynfusion_ros.sampling.settings import SamplerSettings
 from asynfusion_ros.sampling.threaded import ThreadedSampler
@@ -22,6 +25,7 @@ from asynfusion_ros.sampling.window import (
 __all__ = [
     "BRANCHES",
     "Checkpoint",
+    "GraphSampler",
     "ModelDescription",
     "SamplerSettings",
     "SequentialSampler",
@@ -37,6 +41,8 @@ __all__ = [
 
 
 def build_sampler(checkpoint: Checkpoint, settings: SamplerSettings) -> WindowSampler:
-    """Return the sampler that `settings.execution` names."""
+    """Return the sampler that `settings` name; on a GPU it replays graphs, unless told not to."""
+    if settings.graphs and checkpoint.device.type == "cuda":
+        return GraphSampler(checkpoint, settings)
     kind = ThreadedSampler if settings.execution == "threaded" else SequentialSampler
     return kind(checkpoint, settings)
