@@ -17,7 +17,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from functools import partial
-from itertools import pairwise
 
 import torch
 
@@ -25,6 +24,7 @@ from asynfusion_ros.errors import ConfigError, SamplerError, StateError
 from asynfusion_ros.networks import DualBranchDiT
 from asynfusion_ros.sampling.base import WindowSampler
 from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.sampling.device_timings import measure
 from asynfusion_ros.sampling.device_work import Event, Work, WorkDevice, open_device
 from asynfusion_ros.sampling.executor import BranchExecutor
 from asynfusion_ros.sampling.hearing import HearingPlan, Step
@@ -36,7 +36,6 @@ from asynfusion_ros.sampling.staged import Runner, StagedBranch
 from asynfusion_ros.sampling.static_branch import WindowShape, bake
 from asynfusion_ros.sampling.window import (
     BRANCHES,
-    BranchTimings,
     Tick,
     WindowRequest,
     WindowResult,
@@ -123,7 +122,8 @@ class GraphSampler(WindowSampler):
             else:
                 self._launch(window, window.plan.launches, marks[-1], launches)
             face, body = self._fetch(window, batch)
-        timings = [self._timings(window, branch, marks, launches) for branch in BRANCHES]
+        seconds = self._device.seconds
+        timings = [measure(window, branch, marks, launches, seconds) for branch in BRANCHES]
         elapsed_s = time.perf_counter() - start_s
         spent = WindowTimings(elapsed_s, timings[0], timings[1], window.plan.ticks)
         return WindowResult(face, body, spent)
@@ -265,28 +265,6 @@ class GraphSampler(WindowSampler):
         caller.run(Work("result", copy_motion, reads, frozenset({"result"})))
         caller.mark().synchronize()
         return motion
-
-    def _timings(
-        self, window: RecordedWindow, branch: str, marks: Sequence[Event], launches: Launches
-    ) -> BranchTimings:
-        """Return where one branch's time went, by the clock of the device."""
-        seconds, times = self._device.seconds, window.times
-        together = [seconds(a, b) for a, b in pairwise(marks[1:])]
-        ages, lags = [math.nan] * len(together), [math.nan] * len(together)
-        apart = []
-        for step in window.plan.of(branch):
-            since, end = launches.span_of(step)
-            apart.append(seconds(since, end))
-            heard = window.plan.heard.get(step)
-            ages.append(math.nan)
-            lags.append(math.nan)
-            if heard is not None:
-                joint = heard[1] < window.plan.joint_steps
-                said = marks[-1] if joint else launches.end_of(heard)
-                ages[-1] = max(0.0, seconds(said, since))
-                lags[-1] = float(times[heard[0]][heard[1]] - times[branch][step[1]])
-        steps = (*together, *apart)
-        return BranchTimings(seconds(marks[0], marks[1]), steps, tuple(ages), tuple(lags))
 
 
 def _guard(branch: str, job: Callable[[], None], launches: Launches) -> None:

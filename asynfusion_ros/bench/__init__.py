@@ -1,0 +1,1 @@
+"""How fast it is: floors of the machine, baselines and the figures between them."""
