@@ -57,6 +57,20 @@ def test_a_take_comes_back_as_it_was(tmp_path):
     assert recordings[0].speaker == recordings[0].source
 
 
+def test_a_compact_folder_is_smaller_and_nearly_the_same(tmp_path):
+    recording = make_take(seconds=20.0)
+    folders = tmp_path / "whole", tmp_path / "compact"
+    for folder, compact in zip(folders, (False, True), strict=True):
+        ProjectWriter(folder, compact).add(recording)
+    whole, compact = (sum(f.stat().st_size for f in folder.iterdir()) for folder in folders)
+    assert compact < 0.5 * whole
+    (found,), faults = read_project(folders[1])
+    assert not faults
+    np.testing.assert_allclose(found.clip.face, recording.clip.face, atol=1e-3)
+    np.testing.assert_allclose(found.clip.body, recording.clip.body, atol=1e-3)
+    assert abs(len(found.samples) - len(recording.samples)) < 800
+
+
 def test_sixty_frames_a_second_become_thirty_of_the_same_motion(tmp_path):
     slow = make_take(seconds=4.0)
     times = np.arange(240) / 60

@@ -82,6 +82,16 @@ def test_a_resumed_student_equals_one_distilled_straight(prepared, teacher, tmp_
     assert checkpoint.description.training["teacher"]["steps"] == 4
 
 
+def test_a_teacher_trained_in_pieces_of_time_equals_one_trained_straight(
+    prepared, teacher, tmp_path
+):
+    settings = TrainSettings(steps=4, minutes=1e-9, **FEW)
+    for _ in range(4):
+        assert not (tmp_path / "config.json").exists()
+        train_teacher(prepared, tmp_path, TINY, settings)
+    assert same_weights(tmp_path / "teacher.safetensors", teacher / "teacher.safetensors")
+
+
 def test_the_log_has_a_row_for_each_validation(teacher):
     with (teacher / "state" / "log.csv").open() as file:
         rows = list(csv.DictReader(file))

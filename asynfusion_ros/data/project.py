@@ -1,5 +1,7 @@
 """The project's own folder of recordings: manifest.jsonl, and per take ID.flac and ID.npz.
 
+A compact folder has ID.ogg (Opus) instead of ID.flac, and motion in half precision.
+
 A line of the manifest describes one take; docs/data.md has the layout. `ProjectWriter` makes such
 folders take by take, `read_project` reads them.
 """
@@ -38,6 +40,7 @@ MANIFEST = "manifest.jsonl"
 BODY_DIM = 24
 _OWN = ("face", "body", "face_mask", "body_mask", "semantic", "frame_emotion")
 _RATES_HZ = (5.0, 240.0)
+_OPUS_LEVEL = 0.9  # of 0 to 1: about 31 kbit/s
 
 
 class ProjectWriter:
@@ -49,9 +52,12 @@ class ProjectWriter:
     ...         writer.add(recording)
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Create the folder, or continue it; a torn last line of its manifest is dropped."""
-        self.folder = Path(folder)
+    def __init__(self, folder: Path, compact: bool = False) -> None:
+        """Create the folder, or continue it; a torn last line of its manifest is dropped.
+
+        A `compact` one is a quarter of the size, to be sent elsewhere: lossy, but fit for training.
+        """
+        self.folder, self._compact = Path(folder), compact
         self.folder.mkdir(parents=True, exist_ok=True)
         self._manifest = self.folder / MANIFEST
         text = read_text(self._manifest, DataError) if self._manifest.is_file() else ""
@@ -79,7 +85,8 @@ class ProjectWriter:
         if name in self._names:
             raise DataError(f"{self.folder} already holds a take {name!r}; give another name")
         arrays = _arrays_of(recording)
-        sound, motion = (self.folder / f"{name}{end}" for end in (".flac", ".npz"))
+        ends = (".ogg" if self._compact else ".flac", ".npz")
+        sound, motion = (self.folder / f"{name}{end}" for end in ends)
         check_face(motion, recording.clip.face)
         check_lengths(motion, len(recording.clip), recording.clip.fps_hz, recording.samples)
         samples = np.clip(recording.samples, -1.0, 1.0)
@@ -87,8 +94,10 @@ class ProjectWriter:
         label = f"{self.folder} takes no more; free space on the disk, then add {name} again"
         try:
             with refuse(DataError, label):
-                soundfile.write(fresh, samples, SAMPLE_RATE_HZ, subtype="PCM_16", format="FLAC")
+                self._write_sound(fresh, samples)
                 fresh.replace(sound)
+                if self._compact:
+                    arrays |= {k: arrays[k].astype(np.float16) for k in ("face", "body")}
                 with fresh.open("wb") as file:
                     np.savez_compressed(file, **arrays)
                 fresh.replace(motion)
@@ -96,6 +105,13 @@ class ProjectWriter:
         finally:
             fresh.unlink(missing_ok=True)
         self._names.add(name)
+
+    def _write_sound(self, path: Path, samples: Array) -> None:
+        if not self._compact:
+            soundfile.write(path, samples, SAMPLE_RATE_HZ, subtype="PCM_16", format="FLAC")
+            return
+        settings = {"subtype": "OPUS", "format": "OGG", "compression_level": _OPUS_LEVEL}
+        soundfile.write(path, samples, SAMPLE_RATE_HZ, **settings)
 
     def _append(self, row: str) -> None:
         """Add a line to the manifest, whole or not at all."""
@@ -213,7 +229,8 @@ def _read_take(folder: Path, row: Mapping[str, Any]) -> Recording:
     fps_hz = float(row["fps_hz"])
     masks = [_mask(path, arrays, name, face if "face" in name else body) for name in _OWN[2:4]]
     clip = resample_clip(MotionClip(fps_hz, np.clip(face, 0.0, 1.0), body, *masks))
-    samples = read_sound(folder / f"{row['id']}.flac")
+    flac, opus = (folder / f"{row['id']}{end}" for end in (".flac", ".ogg"))
+    samples = read_sound(opus if opus.is_file() and not flac.is_file() else flac)
     check_lengths(path, len(clip), FPS_HZ, samples)
     position = frame_times(len(face), fps_hz, FPS_HZ)
     semantic, moods = arrays.get("semantic"), arrays.get("frame_emotion")

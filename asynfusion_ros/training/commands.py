@@ -82,6 +82,7 @@ def run_train(arguments: argparse.Namespace) -> int:
             train_teacher(arguments.prepared, arguments.out, network, settings, report)
         else:
             fine_tune_teacher(arguments.prepared, start, arguments.out, settings, report)
+    _say_paused(bar)
     return 0
 
 
@@ -92,6 +93,7 @@ def run_distill(arguments: argparse.Namespace) -> int:
     with tqdm(total=settings.steps, unit=" steps") as bar:
         folders = (arguments.prepared, arguments.teacher, arguments.out)
         distill_student(*folders, settings, _reporter(bar), arguments.start)
+    _say_paused(bar)
     return 0
 
 
@@ -145,6 +147,11 @@ def _value(text: str) -> Any:
         with contextlib.suppress(ValueError):
             return float(value)
     return value
+
+
+def _say_paused(bar: tqdm[Any]) -> None:
+    if 0 < bar.n < bar.total:
+        print(f"paused after step {bar.n} of {bar.total}; the same command goes on")
 
 
 def _reporter(bar: tqdm[Any]) -> Report:

@@ -53,6 +53,15 @@ class Crew:
         # A batch need not reach every weight: a branch that does not listen, no style given.
         return DistributedDataParallel(loss, find_unused_parameters=True)
 
+    def any(self, flag: bool) -> bool:
+        """Tell whether `flag` is set in any process; all must ask."""
+        if self.size == 1:
+            return flag
+        device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+        flags = torch.tensor(float(flag), device=device)
+        distributed.all_reduce(flags, distributed.ReduceOp.MAX)
+        return bool(flags.item())
+
     def wait(self) -> None:
         """Wait until all are here."""
         if self.size > 1:

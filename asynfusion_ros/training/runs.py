@@ -34,6 +34,7 @@ def train_teacher(
 ) -> Checkpoint:
     """Train the teacher (resuming where `out` was left) and write its checkpoint to `out`.
 
+    A run that `settings.minutes` paused writes only its state, to be called again.
     `network.emotions` follows from the data, whatever it says. Raises ConfigError where
     `network.styles` is neither 0 nor the number of styles that are measured.
     """
@@ -89,7 +90,7 @@ def _train(
     trainer = Trainer(model, average, settings, out / STATE_FOLDER)
     trainer.run(objective.loss, lambda: objective.validate(average), report)
     checkpoint = Checkpoint(description, teacher=average, card=_card_stub("teacher"))
-    if trainer.crew.leads:
+    if trainer.crew.leads and trainer.finished:
         checkpoint.save(out)
     return checkpoint
 
@@ -104,6 +105,7 @@ def distill_student(
 ) -> Checkpoint:
     """Distil the teacher (resuming where `out` was left); write both networks to `out`.
 
+    A run that `settings.minutes` paused writes only its state, to be called again.
     The student begins as the teacher, or as the distilled network of `start`, which must be of the
     same sizes: quicker where the teacher was only fine-tuned.
     """
@@ -133,7 +135,7 @@ def distill_student(
     checkpoint = Checkpoint(
         description, teacher=teacher.teacher, lcm=target, card=_card_stub("teacher and LCM")
     )
-    if trainer.crew.leads:
+    if trainer.crew.leads and trainer.finished:
         checkpoint.save(out)
     return checkpoint
 

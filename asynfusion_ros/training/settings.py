@@ -72,6 +72,12 @@ class TrainSettings(Settings):
     )
     save_every: int = setting(500, doc="Steps between saved states", minimum=1)
     validate_every: int = setting(500, doc="Steps between validations", minimum=1)
+    minutes: float = setting(
+        0.0,
+        doc="Save and pause after this time; calling again goes on. 0: no pause",
+        unit="min",
+        minimum=0.0,
+    )
     device: str = setting(
         "auto", doc="Where to train; auto takes CUDA if there is", choices=("auto", "cpu", "cuda")
     )

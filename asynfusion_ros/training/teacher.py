@@ -10,12 +10,15 @@ from torch import Tensor
 from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.motion.blendshapes import mouth_opening
 from asynfusion_ros.networks import Condition, DualBranchDiT
+from asynfusion_ros.training.ahead import Ahead
 from asynfusion_ros.training.batches import Batch, PreparedWindows, Statistics
 from asynfusion_ros.training.devices import choose_device
 from asynfusion_ros.training.losses import channel_weights, denoising_loss
 from asynfusion_ros.training.settings import TrainSettings
 
 Pair = tuple[Tensor, Tensor]
+
+_AHEAD = 6  # batches that are made while a GPU computes
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,14 @@ class Objective:
         self.schedule, self.settings = schedule, settings
         self._face_weights = channel_weights(settings.mouth_weight)
         self.device = choose_device(settings.device)
+        self._batches = Ahead(self._make, _AHEAD if self.device.type == "cuda" else 0)
 
     def sample(self, draw: int) -> Batch:
         """Return the batch that `draw` decides, on the device."""
-        return self.windows.sample(draw, self.settings, self.statistics).to(self.device)
+        return self._batches.take(draw).to(self.device)
+
+    def _make(self, draw: int) -> Batch:
+        return self.windows.sample(draw, self.settings, self.statistics)
 
     def draw_times(self, generator: torch.Generator, size: int, count: int) -> Pair:
         """Draw two times (size,) in 0..count-1, equal but for the independent share."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ Report = Callable[[int, dict[str, float]], None]
 STATE_FILE = "state.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _FREE = (
-    *("save_every", "validate_every", "device", "precision", "compile", "threads"),
+    *("save_every", "validate_every", "device", "precision", "compile", "threads", "minutes"),
     *("mouth_temperature", "eyes_temperature"),
 )
 """Settings that may differ when a run is resumed."""
@@ -74,6 +75,11 @@ class Trainer:
         if (self.folder / STATE_FILE).is_file():
             self._resume()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the last step is done."""
+        return self.step >= self.settings.steps
+
     def learning_rate(self) -> float:
         """Return the rate of the present step: linear warm-up, then a cosine down to 1 %."""
         s = self.settings
@@ -84,31 +90,44 @@ class Trainer:
         return s.learning_rate * (0.01 + 0.99 * cosine)
 
     def run(self, loss_of: StepLoss, validate: Validate, report: Report | None = None) -> None:
-        """Train to the last step; raise DataError if the loss is no longer finite."""
+        """Train to the last step, or until `minutes` are over.
+
+        Raises DataError if the loss is no longer finite.
+        """
+        begin_s = time.monotonic()
         if self.settings.compile:
             self.network.compile()
         lossy = self.crew.share(_Loss(self.network, loss_of))
-        total = torch.zeros(())
+        total = torch.zeros((), device=self.device)
         since = self.step
-        while self.step < self.settings.steps:
+        while not self.finished:
             total += self._advance(lossy)
-            done = self.step
-            last = done == self.settings.steps
-            if not self.crew.leads:
-                continue
-            if done % self.settings.validate_every == 0 or last:
-                figures = {"loss": float(total) / (done - since), **validate()}
-                if not math.isfinite(figures["loss"]):
-                    raise DataError(f"the loss is {figures['loss']} at step {done}; lower the rate")
-                self._log(figures)
-                if report is not None:
-                    report(done, figures)
-                total, since = torch.zeros(()), done
-            elif report is not None:
-                report(done, {})
-            if done % self.settings.save_every == 0 or last:
-                self.save()
+            done, last = self.step, self.finished
+            paused = self._is_late(begin_s)
+            if self.crew.leads:
+                if done % self.settings.validate_every == 0 or last:
+                    self._validate(float(total) / (done - since), validate, report)
+                    total, since = torch.zeros((), device=self.device), done
+                elif report is not None:
+                    report(done, {})
+                if done % self.settings.save_every == 0 or last or paused:
+                    self.save()
+            if paused:
+                break
         self.crew.wait()
+
+    def _is_late(self, begin_s: float) -> bool:
+        """Tell whether any process has used up the minutes."""
+        limit_s = 60.0 * self.settings.minutes
+        return limit_s > 0.0 and self.crew.any(time.monotonic() - begin_s > limit_s)
+
+    def _validate(self, loss: float, validate: Validate, report: Report | None) -> None:
+        figures = {"loss": loss, **validate()}
+        if not math.isfinite(loss):
+            raise DataError(f"the loss is {loss} at step {self.step}; lower the rate")
+        self._log(figures)
+        if report is not None:
+            report(self.step, figures)
 
     def _advance(self, lossy: nn.Module) -> Tensor:
         draw = self.step * self.crew.size + self.crew.rank
@@ -128,7 +147,7 @@ class Trainer:
             pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
             for mean, own in pairs:
                 mean.lerp_(own, 1.0 - decay)
-        return torch.as_tensor(loss.detach().float().cpu())
+        return torch.as_tensor(loss.detach().float())
 
     def save(self) -> None:
         """Write the state, whole or not at all."""
