@@ -17,6 +17,7 @@ from asynfusion_ros.nodes.settings import (
     DEFAULT_TEXT,
     AvatarSettings,
     FaceSettings,
+    RecorderSettings,
     ViewerSettings,
 )
 from asynfusion_ros.resources import find_resource
@@ -93,6 +94,16 @@ class GraphArguments(Settings):
     robot_state_publisher: bool = setting(
         False, doc="Let robot_state_publisher send /tf instead of the avatar node"
     )
+    record: str = setting(
+        "", doc="MCAP file in which sound, motion, diagnostics and log are recorded"
+    )
+    record_max_mb: float = setting(
+        RecorderSettings.max_mb,
+        doc="Size after which the recording begins another file, five at most",
+        unit="MB",
+        minimum=0.1,
+        maximum=1e6,
+    )
     report: str = setting("", doc="JSON file in which a separate process reports measurements")
     seconds: float = setting(
         0.0,
@@ -159,6 +170,8 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
     if arguments.rviz:
         words = ("-d", str(find_resource(RVIZ)))
         specs.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=words))
+    if arguments.record:
+        specs.append(_recorder(arguments))
     if arguments.report:
         figures = {"seconds": arguments.seconds, "report": _absolute(arguments.report)}
         specs.append(NodeSpec("probe", "probe_node", parameters=figures, ends_graph=True))
@@ -196,6 +209,15 @@ def _retarget(arguments: GraphArguments) -> NodeSpec:
         "publish_tf": not arguments.robot_state_publisher,
     }
     return NodeSpec("retarget", "retarget_node", parameters=parameters)
+
+
+def _recorder(arguments: GraphArguments) -> NodeSpec:
+    parameters = {
+        "file": _absolute(arguments.record),
+        "max_mb": arguments.record_max_mb,
+        "audio_type": arguments.audio_type,
+    }
+    return NodeSpec("recorder", "recorder_node", parameters=parameters)
 
 
 def _robot_state_publisher(arguments: GraphArguments) -> NodeSpec:

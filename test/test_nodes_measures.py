@@ -9,6 +9,7 @@ from asynfusion_ros.motion.blendshapes import ARKIT_NAMES
 from asynfusion_ros.nodes.measures import (
     Recording,
     count_mismatches,
+    jitters_ms,
     message_latencies_s,
     summarise,
     write_report,
@@ -46,6 +47,7 @@ def test_known_figures():
     assert report["blendshapes_hz"] == pytest.approx(60.0)
     assert report["stamp_mismatches"] == 0
     assert report["latency_ms"]["end_to_end_p50"] == pytest.approx(800.0, abs=0.01)
+    assert report["latency_ms"]["jitter_p99"] == pytest.approx(0.0, abs=0.01)
     assert 0 <= 800 - report["latency_ms"]["message_to_joint_p99"] <= 21
     assert report["latency_ms"]["hop"] == pytest.approx(400.0)
     assert report["latency_ms"]["compute_p50"] == 90.0
@@ -81,3 +83,8 @@ def test_message_latency_needs_a_message_that_covers_the_stamp():
     audio = [(10.0, 10.1, 10.15)]
     latencies = message_latencies_s(audio, np.array([9.9, 10.05, 10.2]), np.array([11.0] * 3))
     assert latencies == pytest.approx([0.85])
+
+
+def test_jitter_is_the_distance_from_the_median_delay():
+    np.testing.assert_allclose(jitters_ms(np.array([5.0, 5.0, 5.0, 8.0, 4.0])), [0, 0, 0, 3, 1])
+    assert len(jitters_ms(np.zeros(0))) == 0

@@ -1,5 +1,6 @@
 """The security policy allows each node just what it really says, hears and offers."""
 
+import io
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -7,12 +8,15 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("asynfusion_ros.msg", reason="needs the built messages")
+pytest.importorskip("mcap", reason="needs mcap, of the extra record")
 
 from ros_helpers import DOMAIN, ros_graph, stub_engine, wait_for
 
 from asynfusion_ros.nodes.audio_source_node import AudioSourceNode
 from asynfusion_ros.nodes.avatar_node import AvatarNode
 from asynfusion_ros.nodes.probe_node import ProbeNode
+from asynfusion_ros.nodes.recorder_node import RecorderNode
+from asynfusion_ros.nodes.top_node import TopNode
 from asynfusion_ros.nodes.viewer_node import ViewerNode
 
 pytestmark = pytest.mark.ros
@@ -48,7 +52,7 @@ def used(observer, node):
     return {kind: {name for name, _ in found} for kind, found in names.items()}
 
 
-def test_every_node_may_do_what_it_does_and_nothing_else():
+def test_every_node_may_do_what_it_does_and_nothing_else(tmp_path):
     with ros_graph(DOMAIN + 3) as graph:  # where no other test's nodes linger
         quiet = {"source": "wav", "wait_s": 600.0, "listener": "nobody"}
         nodes = [
@@ -60,6 +64,8 @@ def test_every_node_may_do_what_it_does_and_nothing_else():
             graph.add(AudioSourceNode, parameters=quiet),
             graph.add(ViewerNode, parameters={"port": 0}),
             graph.add(ProbeNode, parameters={"wait_s": 600.0}),
+            graph.add(RecorderNode, parameters={"file": str(tmp_path / "a.mcap")}),
+            graph.add(TopNode, out=io.StringIO(), period_s=60.0),
         ]
         nodes[0].trigger_configure()
         nodes[0].trigger_activate()
@@ -83,6 +89,11 @@ def test_every_node_may_do_what_it_does_and_nothing_else():
 def test_every_node_of_the_graph_has_a_profile():
     from asynfusion_ros.graph import PACKAGE, GraphArguments, describe_graph
 
-    specs = describe_graph(GraphArguments(report="report.json"))
-    ours = {spec.name for spec in specs if spec.package == PACKAGE} | {"retarget", "face"}
+    specs = describe_graph(GraphArguments(report="report.json", record="a.mcap"))
+    ours = {spec.name for spec in specs if spec.package == PACKAGE} | {
+        "retarget",
+        "face",
+        "replay",
+        "top",
+    }
     assert ours == {profile.get("node") for profile in Xml.parse(POLICY).iter("profile")}

@@ -13,6 +13,9 @@ from asynfusion_ros.errors import AsynFusionError
 # Command: the module whose `add_commands(subparsers)` adds it, and what the command is for.
 COMMANDS = {
     "up": ("asynfusion_ros.nodes.commands", "start the whole ROS graph: audio, avatar, viewer"),
+    "record": ("asynfusion_ros.nodes.record_commands", "record a graph, for reports of faults"),
+    "replay": ("asynfusion_ros.nodes.record_commands", "send a recording's sound to a graph"),
+    "top": ("asynfusion_ros.nodes.record_commands", "watch a running graph in the terminal"),
     "doctor": ("asynfusion_ros.cli.doctor", "say what works here and what to mend"),
     "generate": ("asynfusion_ros.cli.generate", "make motion files and a video from a recording"),
     "render": ("asynfusion_ros.cli.render", "film clips as the web page draws them"),

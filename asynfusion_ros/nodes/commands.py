@@ -17,13 +17,14 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser = subparsers.add_parser("up", help="start the whole ROS graph: audio, avatar, viewer")
     defaults = GraphArguments().to_dict()
     for name, info in GraphArguments.describe():
-        _add_option(parser, name, info, defaults[name])
+        add_setting(parser, name, info, defaults[name])
     parser.set_defaults(run=run_up)
 
 
-def _add_option(
+def add_setting(
     parser: argparse.ArgumentParser, name: str, info: SettingInfo, default: Any
 ) -> None:
+    """Add an option for one setting, with its words, choices and default."""
     options: dict[str, Any] = {"type": type(default), "metavar": info.unit or name.upper()}
     if isinstance(default, bool):
         options = {"action": argparse.BooleanOptionalAction}

@@ -108,9 +108,16 @@ def _latency_ms(recording: Recording, values: Mapping[str, str]) -> dict[str, fl
         "output_delay": None if delay_s is None else 1e3 * delay_s,
         "end_to_end_p50": _percentile(end_to_end, 50),
         "end_to_end_p99": _percentile(end_to_end, 99),
+        "jitter_p50": _percentile(jitters_ms(end_to_end), 50),
+        "jitter_p99": _percentile(jitters_ms(end_to_end), 99),
         "message_to_joint_p50": _percentile(messages, 50),
         "message_to_joint_p99": _percentile(messages, 99),
     }
+
+
+def jitters_ms(delays_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return how far each pose came from its place in time, which is the median delay [ms]."""
+    return np.abs(delays_ms - np.median(delays_ms)) if len(delays_ms) else delays_ms
 
 
 def message_latencies_s(

@@ -148,3 +148,30 @@ class ProbeSettings(Settings):
     wait_s: float = setting(
         60.0, doc="How long to wait for motion and audio", unit="s", minimum=0.0, maximum=3600.0
     )
+
+
+@dataclass(frozen=True)
+class RecorderSettings(Settings):
+    """The recorder node, which keeps what a report of a fault needs."""
+
+    file: str = setting("report.mcap", doc="MCAP file; further ones are FILE_1.mcap and so on")
+    max_mb: float = setting(
+        200.0, doc="Size after which the next file begins", unit="MB", minimum=0.1, maximum=1e6
+    )
+    most_files: int = setting(
+        5, doc="Files kept; the oldest goes when another begins", minimum=1, maximum=10000
+    )
+    audio_type: str = setting(AUDIO_TYPES[0], doc="Type of the audio topics", choices=AUDIO_TYPES)
+
+
+@dataclass(frozen=True)
+class ReplaySettings(Settings):
+    """The replay node, which sends the sound of a recording again."""
+
+    file: str = setting("report.mcap", doc="MCAP file to replay")
+    rate: float = setting(1.0, doc="Pace; 1 as recorded", minimum=0.01, maximum=100.0)
+    restamp: bool = setting(True, doc="Move the stamps to the present, by one constant")
+    audio_type: str = setting(AUDIO_TYPES[0], doc="Type of the audio topics", choices=AUDIO_TYPES)
+    wait_s: float = setting(
+        60.0, doc="How long to wait for a listener", unit="s", minimum=0.0, maximum=3600.0
+    )
