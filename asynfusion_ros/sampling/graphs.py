@@ -20,7 +20,7 @@ from functools import partial
 
 import torch
 
-from asynfusion_ros.errors import ConfigError, SamplerError, StateError
+from asynfusion_ros.errors import SamplerError, StateError
 from asynfusion_ros.networks import DualBranchDiT
 from asynfusion_ros.sampling.base import WindowSampler
 from asynfusion_ros.sampling.checkpoint import Checkpoint
@@ -59,8 +59,9 @@ class GraphSampler(WindowSampler):
 
     Who hears which step of whom is fixed before a window begins: by `pacing`, where 'free' stands
     for 'parallel', or by forced ticks. The numbers are those of SequentialSampler for the same
-    ticks, within rounding. Launches never wait for the device; the host does so once, at the end of
-    a window.
+    ticks, within rounding. Every window begins in lock-step, whatever `cold_start`: side by side on
+    a GPU, such a step takes no longer than another. Launches never wait for the device; the host
+    does so once, at the end of a window.
     """
 
     def __init__(
@@ -69,16 +70,8 @@ class GraphSampler(WindowSampler):
         settings: SamplerSettings | None = None,
         device: WorkDevice | None = None,
     ) -> None:
-        """Take the network, in the precision of the settings; work is recorded when first needed.
-
-        Raises ConfigError where the settings ask for what recorded work cannot do.
-        """
+        """Take the network in the precision of the settings; work is recorded when needed."""
         super().__init__(checkpoint, settings)
-        if self.settings.cold_start != "lockstep":
-            raise ConfigError(
-                "cold_start is 'previous', which recorded graphs do not know: choose 'lockstep', "
-                "or graphs=false"
-            )
         self._device = device or open_device(checkpoint.device)
         precision = self.settings.graph_precision
         self._baked: DualBranchDiT = (
