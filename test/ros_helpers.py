@@ -50,7 +50,8 @@ class Graph:
         from rclpy.executors import SingleThreadedExecutor
 
         executor = SingleThreadedExecutor(context=self.context)
-        executor.add_node(node)
+        for each in (node, *getattr(node, "nodes", ())):
+            executor.add_node(each)
         stop = threading.Event()
 
         def work():

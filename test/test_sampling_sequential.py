@@ -6,7 +6,7 @@ import pytest
 import torch
 from sampling_helpers import TINY, PlainSampler, make_request, same
 
-from asynfusion_ros.diffusion import PREDICTIONS
+from asynfusion_ros.diffusion import PREDICTIONS, lcm_timesteps
 from asynfusion_ros.errors import CheckpointError, ConfigError, SamplerError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.networks import MannerBatch
@@ -135,14 +135,15 @@ def test_cold_start_from_the_window_before_drops_the_joint_step():
     assert not same(second, plain.sample_window(make_request(1)))
 
 
-@pytest.mark.parametrize("change", ["reset", "gap", "frames"])
+@pytest.mark.parametrize("change", ["reset", "gap", "frames", "stream"])
 def test_cold_start_falls_back_to_lock_step_where_nothing_fits(change):
     ours = sampler(cold_start="previous")
     ours.sample_window(make_request(0))
     if change == "reset":
         ours.reset()
     index, frames = (5 if change == "gap" else 1), (4 if change == "frames" else 6)
-    trace = ours.sample_window(make_request(index, frames=frames)).timings.trace
+    request = make_request(index, frames=frames, seed=3 * (change == "stream"))
+    trace = ours.sample_window(request).timings.trace
     assert trace == turns(4, 8, 1)
 
 
@@ -267,3 +268,21 @@ def test_temperatures_spread_the_noise_of_their_channels_alone():
         replace(plain.description, temperatures={"nose": 1.0})
     with pytest.raises(CheckpointError, match="mouth"):
         replace(plain.description, temperatures={"mouth": -1.0})
+
+
+def test_a_warm_window_begins_at_the_last_pose_held_and_noised():
+    ours = sampler(warm_begin=0.5, cold_start="lockstep")
+    request = make_request(known=2)
+    window = ours._open("gesture", request)
+    assert window.times == lcm_timesteps(8, begin=0.5)
+    assert max(window.times) < 500
+    signal, sigma = ours.process.schedule.levels(window.times[0], window.x)
+    held = request.known_body[:, -1:].expand(-1, 6, -1)
+    noise = draw_noise(request, "gesture", 0, (1, 6, 3))
+    torch.testing.assert_close(window.x[:, 2:], (signal * held + sigma * noise)[:, 2:])
+    cold = ours._open("gesture", make_request())
+    assert cold.times == lcm_timesteps(8)
+    with pytest.raises(ConfigError, match="warm_begin"):
+        SamplerSettings(method="ddim", warm_begin=0.5)
+    with pytest.raises(ConfigError, match="begin \\* origin"):
+        sampler(warm_begin=0.1, gesture_steps=8)

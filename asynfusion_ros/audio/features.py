@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -99,6 +101,8 @@ class SpeechFeatureExtractor:
         self.settings = settings or FeatureSettings()
         self._whisper = open_session(WHISPER_MODEL, threads, allow_gpu)
         self._pitch = open_session(PITCH_MODEL, threads)
+        self._beside = ThreadPoolExecutor(1, "pitch")  # half of the work, beside the other half
+        weakref.finalize(self, self._beside.shutdown, wait=False)
         self._check_length()
         self._times_s = np.arange(self.settings.window_frames) / self.settings.fps_hz
 
@@ -122,13 +126,14 @@ class SpeechFeatureExtractor:
             raise AudioError(f"a window has {self.samples_needed} samples, got {samples.shape}")
         if not np.isfinite(samples).all():
             raise AudioError("the window holds NaN or infinite samples; replace them by zeros")
+        pitch = self._beside.submit(self._track_pitch, samples)
         mel = np.ascontiguousarray(log_mel(samples))
         groups = (
             self._encode(mel),
             sample_at(_smooth(mel.T), MEL_HZ, self._times_s),
             self._level_db(samples),
             sample_at(_onset_strength(mel), MEL_HZ, self._times_s),
-            self._track_pitch(samples),
+            pitch.result(),
         )
         return np.concatenate(groups, axis=1)
 

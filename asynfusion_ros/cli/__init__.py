@@ -21,6 +21,7 @@ COMMANDS = {
     "render": ("asynfusion_ros.cli.render", "film clips as the web page draws them"),
     "export": ("asynfusion_ros.cli.exchange", "write a clip for other programs"),
     "import": ("asynfusion_ros.cli.exchange", "read other programs' files as a clip"),
+    "avatar": ("asynfusion_ros.cli.avatar", "show your own character: guess or check a map"),
     "robot": ("asynfusion_ros.cli.robot", "put the motion on a robot: guess or check a map"),
     "style": ("asynfusion_ros.cli.style", "measure the style of a few seconds of motion"),
     "info": ("asynfusion_ros.cli.info", "say what a trained model is"),
@@ -34,6 +35,7 @@ COMMANDS = {
     "train": ("asynfusion_ros.training.commands", "train the teacher"),
     "distill": ("asynfusion_ros.training.commands", "distil a teacher into a few-step model"),
     "evaluate": ("asynfusion_ros.cli.evaluate", "measure a model on held-out recordings"),
+    "bench": ("asynfusion_ros.cli.bench", "measure speed beside baselines and limits"),
     "reproduce": ("asynfusion_ros.cli.reproduce", "make a table of the paper anew"),
 }
 

@@ -14,20 +14,24 @@ SIGMA_DATA = 0.5
 TIMESTEP_SCALING = 10.0
 
 
-def lcm_timesteps(count: int, origin: int = 50, steps: int = 1000) -> tuple[int, ...]:
+def lcm_timesteps(
+    count: int, origin: int = 50, steps: int = 1000, begin: float = 1.0
+) -> tuple[int, ...]:
     """Return `count` falling times picked evenly from the `origin` times the model distilled.
 
-    Four of 50 in 1000 steps gives 999, 759, 499, 259. Raises ConfigError unless
-    1 <= count <= origin <= steps.
+    Four of 50 in 1000 steps gives 999, 759, 499, 259. With `begin` < 1 only the times in that
+    share of the diffusion count, for motion that is known roughly. Raises ConfigError unless
+    1 <= count <= begin * origin and origin <= steps.
     """
-    if not 1 <= count <= origin <= steps:
+    there = round(begin * origin)
+    if not 1 <= count <= there <= origin <= steps:
         raise ConfigError(
-            f"{count} LCM steps from {origin} distilled times in {steps}; "
-            "they must satisfy 1 <= count <= origin <= steps"
+            f"{count} LCM steps from {there} of {origin} distilled times in {steps}; "
+            "they must satisfy 1 <= count <= begin * origin, and origin <= steps"
         )
     stride = steps // origin
-    falling = [stride * index - 1 for index in range(origin, 0, -1)]
-    return tuple(falling[math.floor(index * origin / count)] for index in range(count))
+    falling = [stride * index - 1 for index in range(there, 0, -1)]
+    return tuple(falling[math.floor(index * there / count)] for index in range(count))
 
 
 def boundary_scalings(t: Time, like: Tensor) -> tuple[Tensor, Tensor]:

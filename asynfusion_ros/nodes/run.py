@@ -20,7 +20,9 @@ _USER_ERRORS = (AsynFusionError, InvalidParameterTypeException, InvalidParameter
 
 
 def run_node(make: Callable[[], Any], argv: Sequence[str] | None = None) -> int:
-    """Spin the node until it is done or told to stop; return the exit status.
+    """Spin the node, and those in its `nodes`, until it is done or told to stop.
+
+    Returns the exit status.
 
     The node is done when its `exit_status` is no longer None; its `close()` is called before it is
     destroyed. SIGINT and SIGTERM end the loop, not the process, so that closing is never
@@ -39,7 +41,8 @@ def run_node(make: Callable[[], Any], argv: Sequence[str] | None = None) -> int:
         rclpy.try_shutdown()
         return 2
     executor = SingleThreadedExecutor()
-    executor.add_node(node)
+    for each in (node, *getattr(node, "nodes", ())):
+        executor.add_node(each)
     try:
         while rclpy.ok() and not stop.is_set() and node.exit_status is None:
             executor.spin_once(timeout_sec=_SPIN_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asynfusion_ros.settings import Settings, setting
+from asynfusion_ros.viewer.looks import LOOKS
 
 DEFAULT_CHECKPOINT = "models/small"
 DEFAULT_SPEECH = "models/demo/speech.wav"
@@ -57,6 +58,13 @@ class AvatarSettings(Settings):
 
 
 @dataclass(frozen=True)
+class CompanySettings(Settings):
+    """Several avatars in one process; each takes the avatar node's parameters."""
+
+    avatars: int = setting(2, doc="How many avatars", minimum=1, maximum=256)
+
+
+@dataclass(frozen=True)
 class AudioSourceSettings(Settings):
     """The audio source node: a recording, the microphone, or spoken text, as AudioChunk."""
 
@@ -102,6 +110,13 @@ class ViewerSettings(Settings):
         "elsewhere made anew at each start",
     )
     audio_type: str = setting(AUDIO_TYPES[0], doc="Type of the audio topic", choices=AUDIO_TYPES)
+    look: str = setting(LOOKS[0], doc="Who is shown", choices=LOOKS)
+    avatar: str = setting(
+        "", doc="Show this GLB or VRM, or that of a map of `asynfusion avatar guess`, instead"
+    )
+    robot_meshes: str = setting(
+        "", doc="Folder below which a robot's meshes with relative names lie; others are package://"
+    )
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,13 @@ class WindowSampler(ABC):
             description.lcm_origin,
             self.settings.blend_below,
             self.settings.guidance,
+            self.settings.warm_begin,
             {branch: description.noise_spread(branch) for branch in BRANCHES},
         )
         self._check_counts(self.settings)
         self._runners = {name: self._make_runner(name) for name in BRANCHES}
         self._last: dict[str, Snapshot] = {}
+        self._rows: tuple[tuple[int, int], ...] = ()  # the streams and windows of `_last`
 
     @abstractmethod
     def sample_window(
@@ -63,7 +65,11 @@ class WindowSampler(ABC):
 
     def reset(self) -> None:
         """Forget the window before, as at the start of a stream."""
-        self._last = {}
+        self._last, self._rows = {}, ()
+
+    def _keep(self, request: WindowRequest, latest: dict[str, Snapshot]) -> None:
+        """Remember what the branches said last, for the window that continues this one."""
+        self._last, self._rows = latest, request.rows
 
     def close(self) -> None:
         """End what the sampler started; it samples no more."""
@@ -111,13 +117,14 @@ class WindowSampler(ABC):
 
     def _check_counts(self, settings: SamplerSettings) -> None:
         for branch in BRANCHES:
-            self.process.times(settings.steps_of(branch))
+            self.process.times(settings.steps_of(branch), warm=True)
 
     def _check(self, request: WindowRequest) -> None:
         request.check(self.network.settings)
 
     def _open(self, branch: str, request: WindowRequest) -> BranchWindow:
-        times = self.process.times(self.settings.steps_of(branch))
+        warm = request.known(branch) is not None
+        times = self.process.times(self.settings.steps_of(branch), warm)
         return BranchWindow(self._runners[branch], self.process, times, request)
 
     def _joint_steps(self, request: WindowRequest) -> int:
@@ -126,9 +133,9 @@ class WindowSampler(ABC):
             return self.settings.expression_steps
         batch, frames, _ = request.audio.shape
         rows = 2 * batch if self.process.guided else batch
-        follows = len(self._last) == len(BRANCHES) and all(
-            last.window == request.index - 1 and last.features[0].shape[:2] == (rows, frames)
-            for last in self._last.values()
+        before = tuple((seed, window - 1) for seed, window in request.rows)
+        follows = self._rows == before and all(
+            last.features[0].shape[:2] == (rows, frames) for last in self._last.values()
         )
         return 0 if self.settings.cold_start == "previous" and follows else 1
 

@@ -152,6 +152,8 @@ class BranchWindow:
         keep = factors.motion.expand(-1, 1, self._shape[1], 1)
         if given is not None:
             count = given.shape[1]
+            if self.process.warm_begin < 1.0:  # the last known pose, held
+                offset[0] = factors.signal[0] * given[:, -1:] + factors.sigma[0] * noise[0]
             imposed = factors.signal * given + factors.sigma * noise[:, :, :count]
             weight = factors.fades * torch.linspace(0.0, 1.0, count)[:, None]  # (N + 1, 1, K, 1)
             weight = torch.cat(

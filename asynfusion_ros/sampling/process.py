@@ -22,6 +22,8 @@ class Process:
         lcm_origin: number of times that the LCM was distilled at.
         blend_below: noise level sqrt(1 - abar) under which known frames are blended.
         guidance: weight w of classifier-free guidance, u + w (c - u); 1 samples without.
+        warm_begin: share of the diffusion that is left to windows whose motion continues known
+            frames; 1 starts them from noise as well.
         spread: factors of each branch's noise by channel (D,), where they are not 1.
     """
 
@@ -31,6 +33,7 @@ class Process:
     lcm_origin: int
     blend_below: float
     guidance: float = 1.0
+    warm_begin: float = 1.0
     spread: Mapping[str, npt.NDArray[np.float32] | None] = field(
         default_factory=dict, compare=False
     )
@@ -40,8 +43,12 @@ class Process:
         """Whether each step also asks what the network would do without speech and manner."""
         return self.guidance != 1.0
 
-    def times(self, count: int) -> tuple[int, ...]:
-        """Return the falling diffusion times of `count` steps; raise ConfigError if impossible."""
+    def times(self, count: int, warm: bool = False) -> tuple[int, ...]:
+        """Return the falling diffusion times of `count` steps; raise ConfigError if impossible.
+
+        A `warm` window continues known frames.
+        """
         if self.method == "ddim":
             return ddim_timesteps(count, self.schedule.steps)
-        return lcm_timesteps(count, self.lcm_origin, self.schedule.steps)
+        begin = self.warm_begin if warm else 1.0
+        return lcm_timesteps(count, self.lcm_origin, self.schedule.steps, begin)

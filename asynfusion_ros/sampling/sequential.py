@@ -49,7 +49,7 @@ class SequentialSampler(WindowSampler):
                 run.step_together(step)
             for tick in order:
                 run.follow(tick)
-        self._last = run.latest
+        self._keep(request, run.latest)
         face, body = (run.windows[name].x.clone() for name in BRANCHES)
         times = [run.logs[name].timings() for name in BRANCHES]
         elapsed_s = time.perf_counter() - start_s

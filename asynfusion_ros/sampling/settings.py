@@ -48,6 +48,13 @@ class SamplerSettings(Settings):
         minimum=0.0,
         maximum=1.0,
     )
+    warm_begin: float = setting(
+        1.0,
+        doc="Share of the diffusion that is left to a window that continues another: below 1 it "
+        "starts from the last pose held, noised that far, instead of noise. For LCM",
+        minimum=0.1,
+        maximum=1.0,
+    )
     guidance: float = setting(
         1.0,
         doc="Weight of speech and manner by classifier-free guidance, at twice the compute; 1: as "
@@ -101,6 +108,11 @@ class SamplerSettings(Settings):
             raise ConfigError(
                 f"SamplerSettings.guidance is {self.guidance} with method 'lcm', whose guidance "
                 "was fixed when it was distilled; leave it at 1, or choose method 'ddim'"
+            )
+        if self.method == "ddim" and self.warm_begin != 1.0:
+            raise ConfigError(
+                f"SamplerSettings.warm_begin is {self.warm_begin} with method 'ddim', which always "
+                "starts from noise; leave it at 1, or choose method 'lcm'"
             )
         if self.coupling == "synchronous" and self.expression_steps != self.gesture_steps:
             raise ConfigError(

@@ -82,7 +82,7 @@ class ThreadedSampler(WindowSampler):
             for name in BRANCHES
         ]
         face, body = self._collect(buffer)
-        self._last = buffer.latest
+        self._keep(request, buffer.latest)
         elapsed_s = time.perf_counter() - start_s
         timings = WindowTimings(elapsed_s, face.timings, body.timings, buffer.trace)
         return WindowResult(face.x.clone(), body.x.clone(), timings)

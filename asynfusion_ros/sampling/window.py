@@ -53,6 +53,11 @@ class WindowRequest:
     seed: int = 0
     origins: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def rows(self) -> tuple[tuple[int, int], ...]:
+        """Seed and window of each row."""
+        return self.origins or ((self.seed, self.index),) * self.audio.shape[0]
+
     def known(self, branch: str) -> Tensor | None:
         """Return the known frames (B, K, D) of `branch`; None where there are none."""
         frames = self.known_face if branch == "expression" else self.known_body

@@ -245,7 +245,7 @@ class MotionGenerator:
 
     def _overlap(self, state: GeneratorState, steps: Steps | None) -> int:
         """Return how many frames before the new ones a window spans."""
-        known = self.plan.known_frames
+        known = min(self.plan.known_frames, self.settings.overlap_frames)
         wanted = None if steps is None else steps.overlap_frames
         there = known if state.face is None else len(state.face)
         return min(known, there, known if wanted is None else wanted)

@@ -23,6 +23,13 @@ class EngineSettings(Settings):
         minimum=FRAMES_PER_STEP,
         maximum=WINDOW_FRAMES,
     )
+    overlap_frames: int = setting(
+        WINDOW_FRAMES,
+        doc="Frames before the new ones that a window spans, where it has as many: fewer cost less",
+        unit="frames",
+        minimum=0,
+        maximum=WINDOW_FRAMES,
+    )
     publish_rate_hz: float = setting(
         60.0, doc="Poses per second given to consumers", unit="Hz", minimum=1.0, maximum=240.0
     )
@@ -74,7 +81,7 @@ class EngineSettings(Settings):
         maximum=1.0,
     )
     ease_s: float = setting(
-        0.4,
+        0.8,
         doc="Time in which the body settles after a start, a stop or a flush",
         unit="s",
         minimum=0.05,
@@ -137,6 +144,13 @@ class EngineSettings(Settings):
         minimum=0.0,
         maximum=20.0,
     )
+    warm_begin: float = setting(
+        SamplerSettings.warm_begin,
+        doc="Share of the diffusion left to windows that continue others; below 1 they start from "
+        "the last pose held, noised that far",
+        minimum=0.1,
+        maximum=1.0,
+    )
     execution: str = setting(
         SamplerSettings.execution,
         doc="One thread per branch, or both in turn",
@@ -153,13 +167,19 @@ class EngineSettings(Settings):
             )
 
     def sampler_settings(self) -> SamplerSettings:
-        """Return how windows are sampled; the deterministic mode fixes the branches' order."""
+        """Return how windows are sampled.
+
+        The deterministic mode fixes the branches' order, and lets no window hear the one before,
+        which may have been another one.
+        """
         return SamplerSettings(
             method=self.method,
             expression_steps=self.expression_steps,
             gesture_steps=self.gesture_steps,
             execution=self.execution,
             guidance=self.guidance,
+            warm_begin=self.warm_begin,
             pacing="parallel" if self.deterministic else "free",
+            cold_start="lockstep" if self.deterministic else "previous",
             timeout_s=STUCK_S,
         )
