@@ -201,7 +201,7 @@ class Reference:
         self._generator = torch.Generator(device).manual_seed(seed)
 
     def __call__(self) -> tuple[Tensor, Tensor]:
-        """Sample the next window: face (B, 34, 51), body (B, 34, 141)."""
+        """Sample the next window, and wait for it: face (B, 34, 51), body (B, 34, 141)."""
         with torch.inference_mode():
             face, body = self._noise(_FACE), self._noise(_BODY)
             for move in self._moves:
@@ -210,7 +210,9 @@ class Reference:
                 else:
                     face, body = self._rise(face, move), self._rise(body, move)
             self._known = [face[:, -OVERLAP:], body[:, -OVERLAP:]]
-            return face, body
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return face, body
 
     def _fall(self, face: Tensor, body: Tensor, move: Move) -> tuple[Tensor, Tensor]:
         self.evaluations += 1

@@ -14,17 +14,16 @@ from typing import Any
 
 import torch
 
+from asynfusion_ros.bench.subjects import make_request, open_model
 from asynfusion_ros.errors import ConfigError, DataError
 from asynfusion_ros.files import read_json, refuse
-from asynfusion_ros.networks import MannerBatch, NetworkSettings
-from asynfusion_ros.sampling import Checkpoint, GraphSampler, SamplerSettings, untrained_checkpoint
+from asynfusion_ros.sampling import GraphSampler, SamplerSettings
 from asynfusion_ros.sampling.window import WindowRequest
 
 Span = tuple[float, float]
 """Begin and end [s] on the trace's clock."""
 
 _WARM_WINDOWS = 5
-_KNOWN_FRAMES = 26  # of a window
 _LANES = ("gesture", "expression")  # the one with more steps has more work
 
 
@@ -97,34 +96,17 @@ def draw_lanes(lanes: Mapping[str, Sequence[Span]], title: str, path: Path) -> N
     figure.savefig(path, dpi=150)
 
 
-def make_request(sizes: NetworkSettings, batch: int, seed: int = 0) -> WindowRequest:
-    """Return a window of random speech (B, T, A) whose first frames are known."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=generator)
-
-    known = min(_KNOWN_FRAMES, sizes.window_frames - 1)
-    return WindowRequest(
-        1,
-        draw(batch, sizes.window_frames, sizes.audio_dim),
-        MannerBatch(torch.zeros(batch, dtype=torch.long)),
-        draw(batch, known, sizes.face_dim),
-        draw(batch, known, sizes.body_dim),
-        seed,
-    )
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Record a window, write trace and picture, say how long the branches were at work at once."""
     parser = argparse.ArgumentParser(prog="asynfusion_ros.bench.timeline", description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="model (default: random, of --size)")
+    parser.add_argument("--checkpoint", type=Path, help="model (default: random, of --config)")
     parser.add_argument("--config", type=Path, help="YAML whose network section gives the size")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="picture; the trace lies beside it")
     arguments = parser.parse_args(argv)
-    sampler = GraphSampler(_open(arguments), SamplerSettings())
+    checkpoint = open_model(arguments.checkpoint, arguments.config, arguments.device)
+    sampler = GraphSampler(checkpoint, SamplerSettings())
     trace = arguments.out.with_suffix(".json")
     with sampler:
         request = make_request(sampler.network.settings, arguments.batch)
@@ -140,15 +122,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     draw_lanes(lanes, title, arguments.out)
     print(json.dumps(figures))
     return 0
-
-
-def _open(arguments: argparse.Namespace) -> Checkpoint:
-    if arguments.checkpoint is not None:
-        return Checkpoint.load(arguments.checkpoint, arguments.device)
-    sizes = NetworkSettings()
-    if arguments.config is not None:
-        sizes = NetworkSettings.from_yaml(arguments.config, "network").replace(styles=0, emotions=1)
-    return untrained_checkpoint(sizes).to(arguments.device)
 
 
 def _busy_s(spans: Sequence[Span]) -> float:

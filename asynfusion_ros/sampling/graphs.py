@@ -121,14 +121,18 @@ class GraphSampler(WindowSampler):
         spent = WindowTimings(elapsed_s, timings[0], timings[1], window.plan.ticks)
         return WindowResult(face, body, spent)
 
-    def prepare(self, batch: int, frames: int | None = None, emotion: bool = False) -> None:
+    def prepare(
+        self, batch: int, frames: int | None = None, emotion: bool = False
+    ) -> RecordedWindow:
         """Record what windows of `batch` rows need, so that the first of them is no slower.
 
-        `frames` is the model's window where None; `emotion` says whether requests name any.
+        Returns what was recorded. `frames` is the model's window where None; `emotion` says whether
+        requests name any.
         """
         self._check_state()
         with torch.inference_mode():
-            self._find(batch, frames or self.network.settings.window_frames, emotion, None)
+            sizes = self.network.settings
+            return self._find(batch, frames or sizes.window_frames, emotion, None)
 
     def reset(self) -> None:
         """Forget any failure; raise SamplerError if a thread is stuck."""
