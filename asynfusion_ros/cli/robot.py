@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from asynfusion_ros.cli.generate import make_folder
@@ -16,7 +17,7 @@ from asynfusion_ros.retarget.check import (
 )
 from asynfusion_ros.retarget.guess import guess_map
 from asynfusion_ros.retarget.model import RobotModel
-from asynfusion_ros.retarget.robot_map import RobotMap, find_map, locate_urdf
+from asynfusion_ros.retarget.robot_map import MODES, RobotMap, find_map, locate_urdf
 from asynfusion_ros.retarget.writing import write_guess, write_suggestions
 
 _SHOWN_MESHES = 2
@@ -37,6 +38,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     check.add_argument("map", help="YAML file, or the name of a ready map")
     check.add_argument("--urdf", default="", help="the robot's URDF (default: of its package)")
     check.add_argument("--motion", type=Path, required=True, help="NPZ of `asynfusion generate`")
+    check.add_argument("--mode", choices=MODES, help="try another than the map's")
     check.add_argument("--report", type=Path, help="JSON file for the figures")
     check.set_defaults(run=run_check)
 
@@ -69,6 +71,8 @@ def run_guess(arguments: argparse.Namespace) -> int:
 def run_check(arguments: argparse.Namespace) -> int:
     """Print the figures; return 0 if all hold, else 1."""
     robot_map = RobotMap.load(find_map(arguments.map))
+    if arguments.mode is not None:
+        robot_map = replace(robot_map, mode=arguments.mode)
     urdf = locate_urdf(robot_map, arguments.urdf)
     model = RobotModel.load(urdf)
     report = check_motion(robot_map, model, read_npz(arguments.motion))

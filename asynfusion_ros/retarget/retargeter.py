@@ -19,6 +19,7 @@ from asynfusion_ros.retarget.face import FACE_SOURCES, face_values
 from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.retarget.platform import PlatformStage
 from asynfusion_ros.retarget.pose import AvatarPose, rest_direction, zero_alignments
+from asynfusion_ros.retarget.reach import ReachSolver
 from asynfusion_ros.retarget.robot_map import RobotMap
 from asynfusion_ros.retarget.stage import (
     CLIP_RAD,
@@ -69,6 +70,8 @@ class Retargeter:
             if part in robot_map.parts
         ]
         self._platform = None if robot_map.platform is None else PlatformStage(robot_map, model)
+        reach = robot_map.mode == "reach"
+        self._reach = ReachSolver(robot_map, model, self.skeleton) if reach else None
         limits = np.array([joint_limits(robot_map, model, name) for name in self.names])
         self.lower, self.upper = limits.reshape(-1, 2).T
         self._speed = np.array([joint_velocity(robot_map, model, name) for name in self.names])
@@ -169,6 +172,10 @@ class Retargeter:
             solved.update(solution.positions)
             self.asked.update(solution.asked)
             clipped += solution.clipped
+        if self._reach is not None:
+            reached, missed = self._reach.solve(solved, turns)
+            solved.update(reached)
+            clipped = [*(j for j in clipped if j not in self._reach.joints), *missed]
         if self._map.drives:
             driven, beyond = self._drive(positions, face)
             solved.update(driven)

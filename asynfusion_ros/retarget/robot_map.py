@@ -33,9 +33,10 @@ from asynfusion_ros.retarget.places import find_urdf
 Array = npt.NDArray[np.float64]
 
 FOLDER = "config/robots"
+MODES = ("angles", "reach")
 _KEYS = (
     "name", "urdf", "install", "axes", "zero_pose", "parts", "platform", "joints", "drives", "rest",
-    "controllers", "mirrored",
+    "controllers", "mirrored", "mode",
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ class RobotMap:
     rest: Mapping[str, float] = field(default_factory=dict)
     controllers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mirrored: bool = False
+    mode: str = MODES[0]
 
     @classmethod
     def load(cls, path: Path) -> RobotMap:
@@ -93,6 +95,7 @@ class RobotMap:
             rest=read_numbers(document.get("rest") or {}),
             controllers={k: read_names(v) for k, v in (document.get("controllers") or {}).items()},
             mirrored=bool(document.get("mirrored", False)),
+            mode=_read_mode(document.get("mode", MODES[0])),
         )
 
     @property
@@ -183,6 +186,12 @@ def _say_unknown(name: str, unknown: Sequence[str], model: RobotModel) -> str:
         f"map {name} names joints that {model.name} does not have: {', '.join(hints)}; it has "
         f"{', '.join(usable)}"
     )
+
+
+def _read_mode(value: Any) -> str:
+    if value not in MODES:
+        raise ValueError(f"mode is {brief(value)}; write one of {', '.join(MODES)}")
+    return str(value)
 
 
 def _turns(model: RobotModel, name: str) -> bool:
