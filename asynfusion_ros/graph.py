@@ -67,6 +67,9 @@ class GraphArguments(Settings):
         doc="Manner in numbers, for models that have styles: energy=1.5 and so on",
     )
     emotion: str = setting(EngineSettings.emotion, doc="Emotion, for models that know any")
+    listen: bool = setting(
+        EngineSettings.listen, doc="Hear what the other says on listen/audio, look at them and nod"
+    )
     viewer: bool = setting(True, doc="Serve the avatar as a web page")
     viewer_port: int = setting(
         ViewerSettings.port, doc="Port of the web page", minimum=0, maximum=65535
@@ -179,8 +182,9 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
 
 
 def _avatar(arguments: GraphArguments) -> NodeSpec:
-    same = ("audio_type", "device", "deterministic", "seed", "speaker", "style", "emotion")
-    parameters = {name: getattr(arguments, name) for name in same}
+    same = ("audio_type", "device", "deterministic", "listen", "seed")
+    manner = ("speaker", "style", "emotion")
+    parameters = {name: getattr(arguments, name) for name in (*same, *manner)}
     parameters["checkpoint"] = _absolute(arguments.checkpoint)
     # Links of a robot may have the names of the avatar's: only one of them is on /tf.
     parameters["publish_tf"] = not (arguments.robot_state_publisher or arguments.robot)

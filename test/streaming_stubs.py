@@ -84,6 +84,9 @@ class StubJoints:
     def halt(self, dt_s):
         return self.shown
 
+    def resume(self, positions):
+        self.shown = positions
+
 
 class LoudnessDetector:
     """Takes loud frames for speech, until `hold_s` of quiet ones have passed."""

@@ -21,7 +21,7 @@ from asynfusion_ros.errors import AudioError  # noqa: E402
 from asynfusion_ros.nodes import interface  # noqa: E402
 from asynfusion_ros.nodes.audio_source_node import AudioSourceNode  # noqa: E402
 from asynfusion_ros.nodes.conversions import to_seconds  # noqa: E402
-from asynfusion_ros.nodes.pacing import ChunkReader, repeat  # noqa: E402
+from asynfusion_ros.nodes.pacing import ChunkReader, ClockFollower, repeat  # noqa: E402
 
 
 @pytest.fixture
@@ -105,3 +105,17 @@ def test_a_missing_recording_is_one_line_and_status_2(repo):
     assert "give a wav or flac file" in run.stderr
     assert "Traceback" not in run.stderr
     assert time.monotonic() - begin_s < 50
+
+
+def test_stamps_of_a_microphone_follow_our_clock_evenly():
+    follower, draw = ClockFollower(), np.random.default_rng(0)
+    counted_s = np.arange(0.0, 3600.0, 0.04)
+    true_s = 100.0 + counted_s * (1.0 - 200e-6)
+    late_s = draw.uniform(0.0, 0.02, len(counted_s))
+    stamps_s = [
+        follower.follow(c, t + d, 0.04) for c, t, d in zip(counted_s, true_s, late_s, strict=True)
+    ]
+    off_s = np.array(stamps_s) - true_s
+    assert np.abs(off_s[1000:] - off_s[1000:].mean()).max() < 0.005
+    assert np.abs(np.diff(stamps_s) - 0.04).max() < 0.001
+    assert follower.follow(counted_s[-1] + 5.04, true_s[-1] + 8.0, 0.04) == true_s[-1] + 8.0

@@ -117,6 +117,8 @@ def test_lifecycle_twice_leaves_nothing_behind(graph):
         wait_for(lambda: observer.count_publishers("joint_states") == 0)
         assert observer.count_subscribers("audio") == 0
     assert node.state == "unconfigured"
+    positions = np.array([m.position for _, m in joints])
+    assert np.abs(np.diff(positions, axis=0)).max() < 0.05  # not even where it was made anew
 
 
 def bad_chunks():

@@ -1,6 +1,8 @@
 """Utterances, their markers and listening, through the topics of a running node."""
 
+import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,11 @@ pytestmark = pytest.mark.ros
 
 from asynfusion_ros.msg import AudioChunk, ConversationState  # noqa: E402
 from ros_helpers import collect, ros_graph, stub_engine, wait_for  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
 from streaming_stubs import speech_like  # noqa: E402
 
+from asynfusion_ros.audio.resample import load_audio  # noqa: E402
+from asynfusion_ros.motion.skeleton import Skeleton  # noqa: E402
 from asynfusion_ros.nodes import interface  # noqa: E402
 from asynfusion_ros.nodes.avatar_node import AvatarNode  # noqa: E402
 from asynfusion_ros.nodes.conversions import make_chunk, to_seconds  # noqa: E402
@@ -88,3 +93,47 @@ def test_it_listens_while_the_other_speaks(graph):
 def test_without_the_parameter_nobody_hears_the_other(graph):
     start(graph)
     assert graph.node().count_subscribers("/" + interface.LISTEN_AUDIO) == 0
+
+
+MOVING_RAD_S, STILL_RAD_S = 0.2, 0.05
+
+
+def stillness_s(moments, begin_s):
+    """How long after `begin_s` the joints are still to stay so; None where they did not move."""
+    before = [speed for at_s, speed in moments if begin_s - 0.2 < at_s <= begin_s]
+    after = [(at_s, speed) for at_s, speed in moments if begin_s < at_s < begin_s + 0.36]
+    if not before or max(before) < MOVING_RAD_S:
+        return None
+    moving = [number for number, (_, speed) in enumerate(after) if speed > STILL_RAD_S]
+    first_still = moving[-1] + 1 if moving else 0
+    return after[first_still][0] - begin_s if first_still < len(after) else 1.0
+
+
+@pytest.mark.slow
+def test_barge_in_to_stillness_with_the_real_model():
+    """From publishing another utterance to still joints, as both are seen on topics."""
+    phases = int(os.environ.get("ASYNFUSION_PHASES", "8"))
+    speech = load_audio(Path(__file__).parent.parent / "models" / "demo" / "speech.wav")
+    with ros_graph() as graph:
+        node, observer = graph.add(AvatarNode), graph.node()
+        wait_for(lambda: node.state == "active", 120.0)
+        joints = collect(observer, JointState, interface.JOINT_STATES, interface.MOTION_QOS)
+        audio = publisher_of(observer, interface.AUDIO)
+        cuts_s, draw = [], np.random.default_rng(0)
+        for phase in range(phases + 1):
+            cuts_s.append(time.time())
+            begin = int(draw.integers(0, len(speech) - 5 * 16000))
+            speak(audio, speech[begin : begin + 4 * 16000], f"{os.getpid()}-{phase}")
+            time.sleep(1.15 + 0.5 * draw.random())
+    moments = [(at_s, float(np.abs(m.velocity).max())) for at_s, m in joints]
+    times_s = [t for t in (stillness_s(moments, cut_s) for cut_s in cuts_s[1:]) if t is not None]
+    assert len(times_s) > 0.5 * phases
+    p50, p99 = np.percentile(times_s, [50, 99])
+    stamps_s = np.array([to_seconds(m.header.stamp) for _, m in joints])
+    next_to = np.abs(np.diff(stamps_s) - 1 / 60) < 2e-3  # no pose was lost between them
+    accelerations = np.abs(np.diff([m.velocity for _, m in joints], axis=0)[next_to]) * 60.0
+    worst = (accelerations / Skeleton.load().acceleration_rad_s2).max()
+    times_ms = [round(1e3 * t) for t in (p50, p99, max(times_s))]
+    print(f"{len(times_s)} phases: {times_ms} ms p50, p99, most; {worst:.2f} of the acceleration")
+    assert p99 < 0.15
+    assert worst < 1.01

@@ -326,6 +326,24 @@ def test_slow_windows_are_left_out_and_audio_to_motion_never_drifts():
     assert status.counts["steps_regained"] == status.counts["steps_shed"] == 6
 
 
+@pytest.mark.parametrize("hop_frames", [3, 12, 60])
+def test_one_window_that_takes_seconds_does_not_stop_those_after_it(hop_frames):
+    clock = FakeClock(START_S)
+    engine, clock, generator = make_engine(clock, StubGenerator(hop_frames, clock=clock))
+    player = Player(engine, clock)
+    send_live(player, speech_like(20.0))
+    player.run(3.0)
+    generator.compute_s = 4.0
+    while generator.compute_s:  # the window to come
+        player.run(1 / 60)
+        generator.compute_s = 4.0 if clock.now_s() < START_S + 6.0 else 0.0
+    player.run(5.0)
+    windows, begin = len(generator.windows), len(player.frames)
+    player.run(5.0)
+    assert (len(generator.windows) - windows) * hop_frames >= 4.0 * 30
+    assert {frame.state for _, frame in player.frames[begin:]} == {"speech"}
+
+
 def test_memory_and_history_stay_bounded_over_an_hour():
     engine, clock, generator = make_engine()
     second = speech_like(1.0)

@@ -126,3 +126,19 @@ def test_a_clock_that_jumps_moves_no_joint_beyond_its_limits():
     begin = len(player.frames)
     player.run(2.0)
     assert_within_limits(joints_of(player, begin - 1))
+
+
+def test_a_new_engine_eases_out_of_the_pose_that_was_shown_last():
+    _, player, _ = dance()
+    last = player.frames[-1][1]
+    engine, clock, _ = make_engine(generator=Dancer(), joints=JointLimiter(SKELETON))
+    engine.resume(last)
+    after = Player(engine, clock)
+    after.run(3.0)
+    positions = np.concatenate([last.joint_positions[None], joints_of(after)])
+    assert np.abs(positions[1] - positions[0]).max() < 1e-3
+    assert speeds(positions[:10]).max() < 1.0  # from rest, though the new one dances already
+    assert_within_limits(positions)
+    faces = np.array([last.face, *(frame.face for _, frame in after.frames)])
+    assert np.abs(np.diff(faces, axis=0)).max() < 0.15
+    assert engine.status().counts["rests"] == 0

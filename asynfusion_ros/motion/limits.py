@@ -124,6 +124,14 @@ class JointLimiter:
             self._held = self._held if share < 1.0 else None
         return self._governor.follow(target, dt_s, self._guard.veto)
 
+    def resume(self, positions: npt.ArrayLike) -> None:
+        """Be at rest at joint `positions` [rad] at once, and come to the motion from there.
+
+        For joints that stand there already, as after a restart; as after a halt it takes RELEASE_S.
+        """
+        self._governor.place(np.asarray(positions, np.float64))
+        self._held, self._free_s, self._first = np.array(self._governor.state.p), 0.0, False
+
     def halt(self, dt_s: float) -> Array:
         """Return joint positions `dt_s` later, on the quickest way to a stop within the limits."""
         self._held, self._free_s, self._first = self._governor.brake(dt_s), 0.0, False

@@ -14,7 +14,7 @@ from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.msg import AudioChunk
 from asynfusion_ros.nodes.conversions import make_chunk
 from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS
-from asynfusion_ros.nodes.pacing import ChunkReader, repeat
+from asynfusion_ros.nodes.pacing import ChunkReader, ClockFollower, repeat
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
 from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import AudioSourceSettings
@@ -22,7 +22,6 @@ from asynfusion_ros.resources import find_path
 
 _TICK_S = 0.005
 _LINGER_S = 0.5  # so that the last messages leave before the process does
-_DRIFT_S = 0.06  # a microphone's clock may run away from ours this far
 
 
 class AudioSourceNode(Node):  # type: ignore[misc]  # rclpy is untyped
@@ -46,6 +45,7 @@ class AudioSourceNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self._begin_s = 0.0  # steady time of the source's second 0
         self._stamp_s = 0.0  # ROS time of the source's second 0
         self._end_s = 0.0
+        self._follower = ClockFollower()
         self.create_timer(_TICK_S, self._tick, clock=self._steady)
 
     def close(self) -> None:
@@ -84,18 +84,11 @@ class AudioSourceNode(Node):  # type: ignore[misc]  # rclpy is untyped
     def _send(self, chunk: SourceChunk) -> None:
         stamp_s = self._stamp_s + chunk.start_s
         if self._settings.source == "mic":
-            stamp_s = self._follow_clock(chunk, stamp_s)
+            duration_s = len(chunk.samples) / chunk.sample_rate_hz
+            stamp_s = self._follower.follow(stamp_s, self._now_s() - duration_s, duration_s)
         name = self.get_fully_qualified_name()
         message = make_chunk(chunk.samples, chunk.sample_rate_hz, stamp_s, name)
         self._publisher.publish(message)
-
-    def _follow_clock(self, chunk: SourceChunk, stamp_s: float) -> float:
-        """Return a stamp that stays near the clock although the microphone's runs otherwise."""
-        heard_s = self._now_s() - len(chunk.samples) / chunk.sample_rate_hz
-        if abs(heard_s - stamp_s) > _DRIFT_S:
-            self._stamp_s += heard_s - stamp_s
-            return heard_s
-        return stamp_s
 
     def _heard_s(self) -> float:
         """Return the second of the source up to which chunks may go out."""

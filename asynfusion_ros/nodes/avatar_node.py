@@ -23,6 +23,7 @@ from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import AvatarSettings
 from asynfusion_ros.srv import SetSpeaker, SetStyle
 from asynfusion_ros.streaming.clock import SystemClock
+from asynfusion_ros.streaming.playback import PlaybackFrame
 from asynfusion_ros.streaming.settings import EngineSettings
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -48,6 +49,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         self._make_engine = make_engine
         self._parts: AvatarParts | None = None
         self._error = ""
+        self._shown: PlaybackFrame | None = None  # before the last cleanup
         self._halted = False
         self._published = (0, 0.0)
         self._steady = RosClock(clock_type=ClockType.STEADY_TIME)
@@ -100,7 +102,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
             avatar = read_settings(self, AvatarSettings)
             settings = read_settings(self, EngineSettings)
             clock = SystemClock(self._now_s)
-            self._parts = AvatarParts(self, avatar, settings, clock, self._make_engine)
+            self._parts = AvatarParts(self, avatar, settings, clock, self._make_engine, self._shown)
         except AsynFusionError as error:
             self._error = str(error)
             self.get_logger().error(
@@ -175,6 +177,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
             self._playback = None
         parts, self._parts = self._parts, None
         if parts is not None:
+            self._shown = parts.shown
             parts.close()
 
     # ---- callbacks -----------------------------------------------------------------------------

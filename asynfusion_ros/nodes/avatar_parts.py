@@ -24,6 +24,7 @@ from asynfusion_ros.resources import find_path
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.clock import Clock
 from asynfusion_ros.streaming.engine import AvatarEngine
+from asynfusion_ros.streaming.playback import PlaybackFrame
 from asynfusion_ros.streaming.settings import EngineSettings
 
 OpenEngine = Callable[
@@ -71,8 +72,12 @@ class AvatarParts:
         settings: EngineSettings,
         clock: Clock,
         make_engine: OpenEngine,
+        last: PlaybackFrame | None = None,
     ) -> None:
-        """Load everything; raise AsynFusionError with what to do, leaving nothing behind."""
+        """Load everything; raise AsynFusionError with what to do, leaving nothing behind.
+
+        The avatar eases out of the frame that was shown `last`, where there was one.
+        """
         self._node = node
         forget_destroyed(node)
         self._clock = clock
@@ -88,6 +93,9 @@ class AvatarParts:
         self.limiter = JointLimiter(skeleton)
         log = node.get_logger()
         self.engine = make_engine(avatar, settings, self.limiter, clock, log.warning)
+        self.shown = last
+        if last is not None:
+            self.engine.resume(last)
         names = skeleton.robot_joint_names
         self.motion = MotionOutput(node, names, avatar.frame_id)
         self._conversation = ConversationOutput(node, avatar.frame_id)
@@ -119,11 +127,12 @@ class AvatarParts:
         stride = self.engine.pose_stride
         for moment_s in self._grid.due(self._clock.now_s()):
             frame = self.engine.frame_at(moment_s)
-            self._conversation.publish(self.engine)
+            self._conversation.publish(self.engine, frame, moment_s)
             self._moments += 1
             if self._moments % stride:
                 continue
             self.motion.publish(frame)
+            self.shown = frame
             if self._robot is not None:
                 self._robot.publish(frame.audio_time_s, frame.joint_positions)
             if self._mesh is not None:

@@ -9,6 +9,10 @@ from asynfusion_ros.nodes.conversions import to_time
 from asynfusion_ros.nodes.interface import CONVERSATION_STATE, EVENTS_QOS
 from asynfusion_ros.streaming.conversation import Change
 from asynfusion_ros.streaming.engine import AvatarEngine
+from asynfusion_ros.streaming.playback import PlaybackFrame
+
+DELAY_STEP_S = 0.005
+"""The delay is told anew when it has changed by more than this."""
 
 
 class ConversationOutput:
@@ -18,12 +22,24 @@ class ConversationOutput:
         """Create the publisher."""
         self._node = node
         self._frame_id = frame_id
+        self._last: Change | None = None
+        self._delay_s = 0.0
         self._publisher = node.create_publisher(ConversationState, CONVERSATION_STATE, EVENTS_QOS)
 
-    def publish(self, engine: AvatarEngine) -> None:
-        """Send what has changed since the last call."""
-        for change in engine.take_changes():
+    def publish(self, engine: AvatarEngine, frame: PlaybackFrame, clock_s: float) -> None:
+        """Send what has changed since the last call, by the frame shown at `clock_s`."""
+        changes = engine.take_changes()
+        if self._last is not None and not changes and self._is_late(engine.delay_s):
+            changes = [
+                self._last._replace(clock_s=clock_s, audio_time_s=frame.audio_time_s, event="")
+            ]
+        for change in changes:
             self._publisher.publish(self._message(change, engine.delay_s))
+            self._last, self._delay_s = change, engine.delay_s
+
+    def _is_late(self, delay_s: float) -> bool:
+        """Return whether the delay is another than was told."""
+        return abs(delay_s - self._delay_s) > DELAY_STEP_S
 
     def _message(self, change: Change, output_delay_s: float) -> ConversationState:
         message = ConversationState(

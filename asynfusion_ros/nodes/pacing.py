@@ -13,6 +13,8 @@ from asynfusion_ros.errors import AudioError
 _PUT_POLL_S = 0.1
 _READY_CHUNKS = 64
 _LONGEST_CATCH_UP = 6
+_STEADY_S = 5.0  # over which errors of a microphone's clock are averaged
+_LEAP_S = 0.5
 
 
 class EvenGrid:
@@ -44,6 +46,26 @@ class EvenGrid:
         """Return how many moments have come by `now_s` and half a period."""
         assert self._begin_s is not None
         return math.floor((now_s - self._begin_s) * self._rate_hz + 0.5) + 1
+
+
+class ClockFollower:
+    """Keeps stamps that count a microphone's samples near our clock, whose rate is another.
+
+    How far they are off is averaged, since single chunks come late now and then; a large error,
+    after a device that paused, is mended at once.
+    """
+
+    def __init__(self) -> None:
+        """Begin with the first chunk."""
+        self._shift_s: float | None = None
+
+    def follow(self, counted_s: float, heard_s: float, duration_s: float) -> float:
+        """Return the stamp of a chunk whose samples count to `counted_s` and came at `heard_s`."""
+        shift_s = heard_s - counted_s
+        if self._shift_s is None or abs(shift_s - self._shift_s) > _LEAP_S:
+            self._shift_s = shift_s
+        self._shift_s += min(1.0, duration_s / _STEADY_S) * (shift_s - self._shift_s)
+        return counted_s + self._shift_s
 
 
 def repeat(source: AudioSource, loop: bool, pause_s: float) -> Iterator[SourceChunk]:

@@ -214,6 +214,10 @@ class AvatarEngine:
         about = self._generator.description
         return f"styles: {list(about.style_names)}, emotions: {list(about.emotions)}"
 
+    def resume(self, frame: PlaybackFrame) -> None:
+        """Begin at a frame that another engine showed last; before the first `frame_at`."""
+        self._playback.resume(frame)
+
     def frame_at(self, now_s: float) -> PlaybackFrame:
         """Return the pose to show at `now_s`; call it from one thread, with growing times."""
         pose = self._queue.at(now_s)

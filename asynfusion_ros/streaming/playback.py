@@ -21,7 +21,7 @@ HOLD_S = 0.15  # motion that comes this late is waited for with a still pose
 _SETTLED = 6.0  # a critically damped offset has decayed to 2 % after this many time constants
 _FACE_JUMP = 0.35  # per tick; faster than any mouth moves
 _BODY_JUMP_RAD = 0.25
-_REST = ("rest", 0)
+_REST, _BEFORE = ("rest", 0), ("before", 0)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,10 @@ class Joints(Protocol):
 
     def halt(self, dt_s: float) -> Wide:
         """Return joint positions (54,), `dt_s` later, on the way to a stop."""
+        ...
+
+    def resume(self, positions: Wide) -> None:
+        """Stand at joint positions (54,), and come to the bodies from there."""
         ...
 
 
@@ -91,6 +95,9 @@ class _Course:
         self._velocity: Wide = np.zeros_like(self.value)
         self._offset = Offset(len(rest), settle_s)
         self._jump = jump
+
+    def place(self, value: Array) -> None:
+        self.value = self._target = value.astype(np.float64)
 
     def follow(self, target: Array, swapped: bool, dt_s: float) -> Wide:
         wide = target.astype(np.float64)
@@ -159,7 +166,7 @@ class Playback:
         self._last_s = clock_s
         shown, face, body = self._choose(audio_time_s, pose)
         swapped = shown != self._shown
-        self.counts["rests"] += swapped and shown == _REST
+        self.counts["rests"] += swapped and shown == _REST and self._shown != _BEFORE
         self._shown = shown
         face_now = np.clip(self._face.follow(face, swapped, dt_s), 0.0, 1.0).astype(np.float32)
         body_now = self._body.follow(body, swapped, dt_s).astype(np.float32)
@@ -177,6 +184,14 @@ class Playback:
         velocities = (joints - self._joints) / dt_s if dt_s > 0 else np.zeros_like(joints)
         self._joints = joints
         return PlaybackFrame(audio_time_s, face_now, body_now, joints, velocities, state)
+
+    def resume(self, frame: PlaybackFrame) -> None:
+        """Go on from a frame that was shown last, by whomever; for the first frame only."""
+        self._face.place(frame.face)
+        self._body.place(frame.body)
+        self._limiter.resume(frame.joint_positions)
+        self._joints = frame.joint_positions
+        self._shown = _BEFORE
 
     @property
     def held_epoch(self) -> int | None:

@@ -29,6 +29,8 @@ from asynfusion_ros.streaming.windows import WindowPlan
 
 Array = npt.NDArray[np.float32]
 
+MOST_COMPUTE_S = 2.0  # what is expected of a window at most, however long the last one took
+_HOPE = 0.8  # share of that which is expected after windows were left out for it
 CLOCK_JUMP_S = 1.0  # a clock that goes back further than this begins a new stream
 
 
@@ -185,7 +187,10 @@ class Worker:
         )
 
     def _compute(self, stream: Stream, now_s: float) -> bool:
+        skipped = self._counts["windows_skipped"]
         job = stream.next_job(now_s, self._compute_s)
+        if self._counts["windows_skipped"] > skipped:  # one slow window must not end them all
+            self._compute_s = _HOPE * min(self._compute_s, MOST_COMPUTE_S)
         if job is None:
             return False
         manner = self._mailbox.manner
