@@ -21,9 +21,11 @@ from asynfusion_ros.nodes.settings import (
     ViewerSettings,
 )
 from asynfusion_ros.resources import find_resource
+from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.retarget.robot_map import RobotMap, find_map, locate_urdf
 from asynfusion_ros.settings import Settings, setting
 from asynfusion_ros.streaming.settings import EngineSettings
+from asynfusion_ros.viewer.looks import LOOKS
 
 S = TypeVar("S", bound=Settings)
 
@@ -80,6 +82,10 @@ class GraphArguments(Settings):
     viewer_token: str = setting(
         ViewerSettings.token,
         doc="Secret that opens the web page; empty: made where viewer_host is not this machine",
+    )
+    look: str = setting(ViewerSettings.look, doc="Who is shown", choices=LOOKS)
+    avatar: str = setting(
+        "", doc="Show this GLB or VRM, or that of a map of `asynfusion avatar guess`, instead"
     )
     robot: str = setting(
         "", doc="Robot to move: a ready map by name (jvrc1, reachy_mini, ...), or a map's path"
@@ -161,7 +167,11 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
             "host": arguments.viewer_host,
             "token": arguments.viewer_token,
             "audio_type": arguments.audio_type,
+            "look": arguments.look,
+            "avatar": _absolute(arguments.avatar) if arguments.avatar else "",
         }
+        if arguments.robot:
+            page["robot_meshes"] = str(Path(_urdf_of_robot(arguments)).parent)
         specs.append(NodeSpec("viewer", "viewer_node", parameters=page))
     if arguments.robot:
         specs.append(_retarget(arguments))
@@ -171,7 +181,7 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
     if arguments.robot_state_publisher:
         specs.append(_robot_state_publisher(arguments))
     if arguments.rviz:
-        words = ("-d", str(find_resource(RVIZ)))
+        words = ("-d", str(find_resource(RVIZ)), *_fixed_frame(arguments))
         specs.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=words))
     if arguments.record:
         specs.append(_recorder(arguments))
@@ -235,6 +245,13 @@ def _robot_state_publisher(arguments: GraphArguments) -> NodeSpec:
 def _urdf_of_robot(arguments: GraphArguments) -> Path:
     robot_map = RobotMap.load(find_map(arguments.robot))
     return locate_urdf(robot_map, arguments.robot_urdf)
+
+
+def _fixed_frame(arguments: GraphArguments) -> tuple[str, ...]:
+    """Return what tells RViz the robot's root, in place of the avatar's."""
+    if not arguments.robot:
+        return ()
+    return ("-f", RobotModel.load(_urdf_of_robot(arguments)).root)
 
 
 def _in_common(spec: NodeSpec, arguments: GraphArguments) -> NodeSpec:

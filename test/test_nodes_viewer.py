@@ -18,13 +18,15 @@ from asynfusion_ros.nodes.viewer_node import ViewerNode  # noqa: E402
 
 
 class Recorder:
-    """Stands in for the server's three ways in."""
+    """Stands in for the server's ways in."""
 
     def __init__(self, server):
-        self.motion, self.audio, self.status = [], [], []
+        self.motion, self.audio, self.status, self.texts, self.robot = [], [], [], [], []
         server.push_motion = lambda *values: self.motion.append(values)
         server.push_audio = lambda *values: self.audio.append(values)
         server.push_status = self.status.append
+        server.push_subtitle = self.texts.append
+        server.push_robot = lambda *values: self.robot.append(values)
 
 
 def test_motion_audio_and_diagnostics_are_handed_over():
@@ -42,6 +44,37 @@ def test_motion_audio_and_diagnostics_are_handed_over():
         _, samples, rate_hz = seen.audio[0]
         assert (samples.dtype, len(samples), rate_hz) == (np.int16, 640, 16000)
         assert seen.status[-1]["lifecycle"] in ("active", "inactive", "unconfigured")
+
+
+def test_subtitles_and_a_robot_are_handed_over():
+    from sensor_msgs.msg import JointState
+    from std_msgs.msg import String
+
+    from asynfusion_ros.nodes import interface
+
+    with ros_graph() as graph:
+        viewer = graph.add(ViewerNode, parameters={"port": 0})
+        seen = Recorder(viewer.server)
+        node = graph.node()
+        say = node.create_publisher(String, interface.SUBTITLES, 10)
+        tell = node.create_publisher(String, interface.ROBOT_DESCRIPTION, interface.LATCHED_QOS)
+        move = node.create_publisher(JointState, interface.ROBOT_JOINT_STATES, 10)
+        tell.publish(String(data="<html/>"))  # refused, and nothing falls over
+        tell.publish(String(data='<robot name="r"><link name="base"/></robot>'))
+
+        def everything():
+            say.publish(String(data="Hello."))
+            move.publish(JointState(name=["pan"], position=[0.5]))
+            return seen.texts and seen.robot
+
+        wait_for(everything)
+        assert seen.texts[0] == "Hello."
+        assert list(seen.robot[0][1]) == ["pan"]
+
+
+def test_an_avatar_that_is_not_there_is_told():
+    with ros_graph() as graph, pytest.raises(ConfigError, match="gone"):
+        graph.add(ViewerNode, parameters={"port": 0, "avatar": "gone.vrm"})
 
 
 def test_a_port_that_is_taken_is_told_with_the_remedy():

@@ -31,7 +31,7 @@ from asynfusion_ros.resources import find_resource
 
 Array = npt.NDArray[np.float64]
 
-AVATAR = "models/avatar/avatar.glb"
+AVATAR = "models/avatar/ada.glb"
 MOST_BYTES = 512 * 1024 * 1024
 _FLOAT = 5126
 _TYPES = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
@@ -42,10 +42,10 @@ def write_gltf(
     path: Path, clip: MotionClip, skeleton: Skeleton, avatar: Path | None = None
 ) -> None:
     """Write a GLB of the avatar with the clip as its animation: body, fingers and face."""
-    document, binary = _read_glb(avatar or find_resource(AVATAR))
+    document, binary = read_glb(avatar or find_resource(AVATAR))
     times = np.arange(len(clip), dtype=np.float64) / clip.fps_hz
-    builder = _Animation(document, bytearray(binary), times)
-    for bone, rotvec in _turns(clip, skeleton).items():
+    builder = GltfAnimation(document, bytearray(binary), times)
+    for bone, rotvec in bone_turns(clip, skeleton).items():
         builder.add("rotation", bone, rotvec_to_quat_xyzw(np.roll(rotvec, -1, axis=-1)), "VEC4")
     weights = dict(zip((*FACE_NAMES, "tongueOut"), to_arkit52(clip.face).T, strict=True))
     for index, node in enumerate(document["nodes"]):
@@ -53,20 +53,20 @@ def write_gltf(
         if names:
             rows = np.array([weights.get(name, np.zeros(len(clip))) for name in names]).T
             builder.add_to(index, "weights", rows.ravel(), "SCALAR")
-    _write_glb(path, builder.finish(), bytes(builder.binary))
+    write_glb(path, builder.finish(), bytes(builder.binary))
 
 
 def read_gltf(path: Path, skeleton: Skeleton) -> MotionClip:
     """Read the clip of a GLB that `write_gltf` wrote; raise MotionFileError otherwise."""
-    document, binary = _read_glb(Path(path))
+    document, binary = read_glb(Path(path))
     with refuse(MotionFileError, f"{path} holds no animation of the avatar"):
-        tracks = _read_tracks(document, binary)
+        tracks = read_tracks(document, binary)
         times = next(iter(tracks.values()))[0]
         fps_hz = 1.0 if len(times) < 2 else float((len(times) - 1) / (times[-1] - times[0]))
         body = np.zeros((len(times), len(skeleton.joints), 3))
         for index, name in enumerate(skeleton.joint_names):
-            turn = _rotvec(tracks, name)
-            body[:, index] = compose(_rotvec(tracks, "neck"), turn) if name == "head" else turn
+            turn = rotvec_of(tracks, name)
+            body[:, index] = compose(rotvec_of(tracks, "neck"), turn) if name == "head" else turn
         face = np.zeros((len(times), len(FACE_NAMES)), np.float32)
         for node in document["nodes"]:
             names = _target_names(document, node)
@@ -79,10 +79,11 @@ def read_gltf(path: Path, skeleton: Skeleton) -> MotionClip:
     return MotionClip(round(fps_hz, 4), face, flat)
 
 
-class _Animation:
-    """One animation, built track by track behind the buffer of a document."""
+class GltfAnimation:
+    """One animation, built track by track behind the buffer `binary` of a document."""
 
     def __init__(self, document: dict[str, Any], binary: bytearray, times: Array) -> None:
+        """Begin with the times (T,) [s] that all tracks share."""
         self.binary = binary
         self._document = document
         self._nodes = {node.get("name"): i for i, node in enumerate(document["nodes"])}
@@ -124,7 +125,7 @@ class _Animation:
         return len(accessors) - 1
 
 
-def _turns(clip: MotionClip, skeleton: Skeleton) -> dict[str, Array]:
+def bone_turns(clip: MotionClip, skeleton: Skeleton) -> dict[str, Array]:
     """Return rotation vectors (T, 3) by bone; the neck takes half of the head's turn."""
     bends = to_joint_positions(skeleton, clip.body, clip.fps_hz)[:, 3 * len(skeleton.joints) :]
     body = clip.body.astype(np.float64).reshape(len(clip), -1, 3)
@@ -135,7 +136,8 @@ def _turns(clip: MotionClip, skeleton: Skeleton) -> dict[str, Array]:
     return turns
 
 
-def _rotvec(tracks: Mapping[tuple[str, str], tuple[Array, Array]], name: str) -> Array:
+def rotvec_of(tracks: Mapping[tuple[str, str], tuple[Array, Array]], name: str) -> Array:
+    """Return a node's rotation vectors (T, 3) [rad] in our axes."""
     return np.roll(quat_xyzw_to_rotvec(tracks[name, "rotation"][1]), 1, axis=-1)
 
 
@@ -145,9 +147,10 @@ def _target_names(document: Mapping[str, Any], node: Mapping[str, Any]) -> list[
     return list(document["meshes"][node["mesh"]].get("extras", {}).get("targetNames", []))
 
 
-def _read_tracks(
+def read_tracks(
     document: Mapping[str, Any], binary: bytes
 ) -> dict[tuple[str, str], tuple[Array, Array]]:
+    """Return (times (T,), values (T, width)) of the first animation by node's name and path."""
     animation = document["animations"][0]
     tracks = {}
     for channel in animation["channels"]:
@@ -170,7 +173,8 @@ def _values(document: Mapping[str, Any], binary: bytes, index: int) -> Array:
     return values.reshape(-1, width)
 
 
-def _read_glb(path: Path) -> tuple[dict[str, Any], bytes]:
+def read_glb(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return the document and the binary buffer of a GLB; raise MotionFileError."""
     content = read_bytes(path, MotionFileError, MOST_BYTES)
     if content[:4] != b"glTF" or len(content) < 20:
         raise MotionFileError(
@@ -189,7 +193,8 @@ def _read_glb(path: Path) -> tuple[dict[str, Any], bytes]:
     return document, chunks.get(_BIN, b"")
 
 
-def _write_glb(path: Path, document: Mapping[str, Any], binary: bytes) -> None:
+def write_glb(path: Path, document: Mapping[str, Any], binary: bytes) -> None:
+    """Write a document and its binary buffer as a GLB."""
     text = json.dumps(document, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 4)
     binary += b"\0" * (-len(binary) % 4)

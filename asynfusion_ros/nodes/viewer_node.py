@@ -11,6 +11,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 
 from asynfusion_ros.errors import AudioError, MessageError
 from asynfusion_ros.msg import FaceBlendshapes
@@ -23,11 +24,18 @@ from asynfusion_ros.nodes.interface import (
     BLENDSHAPES,
     DIAGNOSTICS,
     JOINT_STATES,
+    LATCHED_QOS,
     MOTION_QOS,
+    ROBOT_DESCRIPTION,
+    ROBOT_JOINT_STATES,
+    SUBTITLES,
 )
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
 from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import ViewerSettings
+from asynfusion_ros.resources import find_path
+from asynfusion_ros.viewer.assets import Assets
+from asynfusion_ros.viewer.avatar_map import AvatarMap
 from asynfusion_ros.viewer.server import ViewerServer
 
 
@@ -44,11 +52,19 @@ class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self._read_audio = adapter.read
         self._counts: Counter[str] = Counter()
         self._joints: JointState | None = None
-        self.server = ViewerServer(settings.host, settings.port, token=settings.token)
+        self._robot_meshes = find_path(settings.robot_meshes) if settings.robot_meshes else None
+        own = AvatarMap.of(find_path(settings.avatar)) if settings.avatar else None
+        assets = Assets(settings.look, own)
+        self.server = ViewerServer(
+            settings.host, settings.port, token=settings.token, assets=assets
+        )
         self.server.start()
         self.create_subscription(JointState, JOINT_STATES, self._take_joints, MOTION_QOS)
         self.create_subscription(FaceBlendshapes, BLENDSHAPES, self._take_face, MOTION_QOS)
         self.create_subscription(adapter.message, AUDIO, self._take_audio, AUDIO_QOS)
+        self.create_subscription(JointState, ROBOT_JOINT_STATES, self._take_robot, MOTION_QOS)
+        self.create_subscription(String, ROBOT_DESCRIPTION, self._take_description, LATCHED_QOS)
+        self.create_subscription(String, SUBTITLES, self._take_subtitle, MOTION_QOS)
         self.create_subscription(DiagnosticArray, DIAGNOSTICS, self._take_status, MOTION_QOS)
         self.get_logger().info(f"open {self.server.link} to see the avatar")
 
@@ -72,8 +88,11 @@ class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
                 np.asarray(message.weight),
             )
         except MessageError as error:
-            self._counts["refused_messages"] += 1
-            self.get_logger().warning(f"not shown: {error}", throttle_duration_sec=5.0)
+            self._refuse(error)
+
+    def _refuse(self, error: MessageError) -> None:
+        self._counts["refused_messages"] += 1
+        self.get_logger().warning(f"not shown: {error}", throttle_duration_sec=5.0)
 
     def _take_audio(self, message: Any) -> None:
         try:
@@ -84,6 +103,29 @@ class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
         stamp_s = self._now_s() if sound.stamp_s is None else sound.stamp_s
         samples = np.frombuffer(encode_samples(sound.samples), "<i2")
         self.server.push_audio(stamp_s, samples, sound.rate_hz)
+
+    def _take_robot(self, message: JointState) -> None:
+        try:
+            stamp_s = to_seconds(message.header.stamp)
+            self.server.push_robot(stamp_s, message.name, np.asarray(message.position))
+        except MessageError as error:
+            self._refuse(error)
+
+    def _take_description(self, message: String) -> None:
+        try:
+            missing = self.server.assets.set_robot(message.data, self._robot_meshes)
+        except MessageError as error:
+            self._refuse(error)
+            return
+        if missing:
+            self.get_logger().warning(
+                f"{len(missing)} meshes of the robot are not on this machine, so the page lacks "
+                f"them: {', '.join(missing[:3])}{', ...' if missing[3:] else ''}; install the "
+                "package that brings them, or set robot_meshes"
+            )
+
+    def _take_subtitle(self, message: String) -> None:
+        self.server.push_subtitle(message.data)
 
     def _take_status(self, message: DiagnosticArray) -> None:
         values = read_diagnostics(message)

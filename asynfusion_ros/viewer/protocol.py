@@ -19,8 +19,10 @@ from asynfusion_ros.errors import MessageError
 
 MOTION = 1
 AUDIO = 2
+ROBOT = 3
 VERSION = 1
 MOST_VALUES = 1000
+MOST_CHARACTERS = 1000
 
 _MOTION_HEAD = struct.Struct("<B3xHHd")  # kind, joints, weights, stamp [s]; 16 bytes
 _AUDIO_HEAD = struct.Struct("<B3xId")  # kind, sample rate [Hz], stamp of the first sample [s]
@@ -60,6 +62,27 @@ def pack_audio(stamp_s: float, samples: npt.ArrayLike, rate_hz: int) -> bytes:
     """Return an audio frame: head, then mono int16 samples."""
     head = _AUDIO_HEAD.pack(AUDIO, rate_hz, stamp_s)
     return head + np.asarray(samples, "<i2").tobytes()
+
+
+def pack_robot_names(joint_names: Sequence[str]) -> str:
+    """Return the text that names the joints of the robot frames to come."""
+    return json.dumps({"type": "robot", "joints": list(joint_names)})
+
+
+def pack_robot(stamp_s: float, positions_rad: npt.ArrayLike) -> bytes:
+    """Return a robot frame: head and joint positions as float32.
+
+    Raises MessageError for more than MOST_VALUES.
+    """
+    joints = np.asarray(positions_rad, "<f4")
+    if joints.size > MOST_VALUES:
+        raise MessageError(f"{joints.size} joints of a robot; send at most {MOST_VALUES}")
+    return _MOTION_HEAD.pack(ROBOT, joints.size, 0, stamp_s) + joints.tobytes()
+
+
+def pack_subtitle(text: str) -> str:
+    """Return the text of what is being said, no longer than MOST_CHARACTERS."""
+    return json.dumps({"type": "subtitle", "text": text[:MOST_CHARACTERS]})
 
 
 def pack_status(status: Mapping[str, Any]) -> str:

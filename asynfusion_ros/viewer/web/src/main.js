@@ -3,21 +3,31 @@
 import { Connection } from "./connection.js";
 import { Figure } from "./figure.js";
 import { Film } from "./film.js";
+import { readOptions } from "./options.js";
 import { Panel } from "./panel.js";
+import { Robot } from "./robot.js";
 import { Sound } from "./sound.js";
 import { Stage } from "./stage.js";
+import { Subtitles } from "./subtitles.js";
 import { Timeline } from "./timeline.js";
 
 const now = () => performance.now() / 1000;
 const byName = (names, values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
 
-const stage = new Stage(document.querySelector("#stage"));
+const options = readOptions(location.search);
+const stage = new Stage(document.querySelector("#stage"), {
+  quality: options.quality,
+  view: options.frame,
+  background: options.background,
+});
 const panel = new Panel(document.querySelector("#panel"));
+const subtitles = new Subtitles(document.querySelector("#subtitles"), options.subtitles);
 const timeline = new Timeline();
+const robotTimeline = new Timeline();
 const sound = new Sound();
 
 // What tests and the curious may read: `window.avatar`.
-const handle = { ready: false, drawn: 0, state: "", status: {}, stage, timeline, sound, held: null };
+const handle = { ready: false, drawn: 0, state: "", status: {}, stage, timeline, sound, options, held: null };
 window.avatar = handle;
 
 // Show this pose until `hold(null)`: joint positions [rad] and face weights by name.
@@ -31,15 +41,18 @@ handle.connection = new Connection(`${location.origin.replace("http", "ws")}/soc
     panel.setState(state);
     if (state === "connected") {
       timeline.clear();
+      robotTimeline.clear();
       sound.clear();
     }
   },
   onMotion: (frame) => timeline.push(frame, now()),
+  onRobot: (frame) => robotTimeline.push(frame, now()),
   onAudio: (chunk) => sound.push(chunk),
   onStatus(values) {
     handle.status = values;
     panel.setStatus(values);
   },
+  onSubtitle: (text) => subtitles.show(text),
 });
 
 let before = null; // the hands at the frame before, for their speed
@@ -68,7 +81,11 @@ function draw(figure) {
   const frame = time === null ? null : timeline.at(time);
   sound.schedule(timeline, wall);
   figure.scene.visible = Boolean(handle.held || frame || handle.connection.greeted);
-  if (handle.held) {
+  if (figure instanceof Robot) {
+    const robotTime = time ?? robotTimeline.timeAt(wall);
+    const moved = robotTime === null ? null : robotTimeline.at(robotTime);
+    if (moved) figure.pose(byName(moved.jointNames, moved.positions));
+  } else if (handle.held) {
     figure.pose(handle.held.positions, handle.held.weights);
   } else if (frame) {
     const weights = byName(frame.faceNames, frame.weights);
@@ -80,27 +97,66 @@ function draw(figure) {
   }
   handle.time = time;
   stage.draw();
-  panel.draw();
+  stage.keepUp(wall);
+  if (options.dev) {
+    panel.setTiming({ wall, timeline, sound, stage, frame, cpu: now() - wall });
+    panel.draw();
+  }
   handle.drawn += 1;
+  handle.cpu = now() - wall;
+}
+
+// Browsers play sound only after a click or a key, unless they are told otherwise (as kiosks are).
+function connectSound() {
+  const button = document.querySelector("#sound");
+  const show = () => {
+    button.textContent = sound.unlocked && !sound.muted ? "Sound off" : "Sound on";
+    button.hidden = !options.sound || (sound.unlocked && !options.dev);
+  };
+  const unlock = async () => {
+    await sound.unlock();
+    show();
+  };
+  button.addEventListener("click", async () => {
+    if (sound.unlocked) sound.muted = !sound.muted;
+    else await unlock();
+    if (sound.muted) sound.hush();
+    show();
+  });
+  if (options.sound) unlock();
+  show();
 }
 
 function connectControls() {
-  const soundButton = document.querySelector("#sound");
-  soundButton.addEventListener("click", async () => {
-    if (sound.unlocked) sound.muted = !sound.muted;
-    else await sound.unlock();
-    if (sound.muted) sound.hush();
-    soundButton.textContent = sound.muted ? "Sound on" : "Sound off";
-    soundButton.dataset.waiting = "false";
+  document.querySelector("#panel").hidden = !options.dev;
+  document.body.style.setProperty("--behind", options.background === "transparent" ? "transparent" : "");
+  connectSound();
+  window.addEventListener("keydown", (event) => {
+    if (event.key !== "f" || event.ctrlKey || event.metaKey) return;
+    if (document.fullscreenElement) document.exitFullscreen();
+    else document.documentElement.requestFullscreen();
   });
   for (const button of document.querySelectorAll("[data-view]")) {
     button.addEventListener("click", () => stage.look(button.dataset.view));
   }
 }
 
+async function loadFigure() {
+  if (options.show === "robot") return Robot.load("robot.urdf");
+  const query = options.look ? `?look=${encodeURIComponent(options.look)}` : "";
+  const answer = await fetch("avatar.json");
+  const map = answer.ok && !options.look ? (await answer.json()).map : null;
+  return Figure.load(`avatar.glb${query}`, map, options.quality !== "low");
+}
+
+const REMEDY = {
+  robot: "start a robot with robot:=NAME, then load this page again",
+  human: "check the address and the avatar's file",
+};
+
 connectControls();
 try {
-  const figure = await Figure.load("avatar.glb");
+  const figure = await loadFigure();
   stage.show(figure);
   handle.figure = figure;
   handle.film = new Film(stage, figure, () => handle.connection.rest);
@@ -109,6 +165,6 @@ try {
   stage.renderer.setAnimationLoop(() => draw(figure));
 } catch (error) {
   document.querySelector("#notice").textContent =
-    `The avatar could not be loaded (${error.message}); build or reinstall the package.`;
+    `The ${options.show} could not be loaded (${error.message}); ${REMEDY[options.show]}.`;
   throw error;
 }

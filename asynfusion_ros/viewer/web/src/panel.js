@@ -1,10 +1,12 @@
 // The small panel beside the avatar: connection, live curves, steps and latency.
 
 const CURVE_S = 6;
+const WRITTEN_EVERY_S = 1;
 
 export class Panel {
   constructor(root) {
     this.root = root;
+    this.next = this.frames = this.cpu = 0;
     this.curves = [...root.querySelectorAll("canvas[data-curve]")].map((canvas) => new Curve(canvas));
   }
 
@@ -30,6 +32,22 @@ export class Panel {
     const delay = Number.parseFloat(values.output_delay_s);
     this.write("delay", Number.isFinite(delay) ? `${Math.round(1000 * delay)} ms` : "–");
     this.write("speed", number("real_time_factor", 2, ""));
+  }
+
+  // What the page measures itself, written once in a while.
+  setTiming({ wall, timeline, sound, stage, cpu }) {
+    this.frames += 1;
+    this.cpu += cpu;
+    if (wall < this.next) return;
+    const since = wall - this.next + WRITTEN_EVERY_S;
+    const milliseconds = (seconds) => (seconds === null ? "–" : `${Math.round(1000 * seconds)} ms`);
+    const { calls, triangles } = stage.renderer.info.render;
+    this.write("frames", `${(this.frames / since).toFixed(0)}/s, ${((1000 * this.cpu) / this.frames).toFixed(1)} ms`);
+    this.write("load", `${Math.round(triangles / 1000)}k, ${calls}`);
+    this.write("page", milliseconds(timeline.spare));
+    this.write("offset", milliseconds(sound.offset(timeline, wall)));
+    this.next = wall + WRITTEN_EVERY_S;
+    this.frames = this.cpu = 0;
   }
 
   addSample(time, values) {

@@ -13,6 +13,7 @@ export class Sound {
     this.changes = -1;
     this.muted = false;
     this.played = 0;
+    this.shift = null; // context time minus stamp of what was scheduled last
   }
 
   get unlocked() {
@@ -41,6 +42,14 @@ export class Sound {
     for (const source of this.playing.keys()) source.stop();
     this.playing.clear();
     this.end = 0;
+  }
+
+  // How far the face shown is ahead of the sound that leaves the loudspeaker [s], or null.
+  offset(timeline, now) {
+    if (!this.unlocked || this.shift === null || this.playing.size === 0) return null;
+    const { contextTime, performanceTime } = this.context.getOutputTimestamp();
+    const heard = contextTime + now - performanceTime / 1000 - this.shift;
+    return timeline.timeAt(now) - heard;
   }
 
   // Schedule what belongs to the next moments; `now` is wall time.
@@ -74,6 +83,7 @@ export class Sound {
     source.start(start + skip, skip);
     this.playing.set(source, chunk);
     this.end = start + duration;
+    this.shift = start - chunk.stamp;
     this.played += 1;
   }
 }

@@ -16,6 +16,7 @@ export class Timeline {
     this.frames = [];
     this.arrivals = []; // [wall time, wall time - stamp]
     this.delay = null;
+    this.spare = null; // how long before its moment the last frame came [s]
     this.changes = 0; // of the delay; who schedules by it starts anew
     this.received = 0;
   }
@@ -40,6 +41,7 @@ export class Timeline {
   }
 
   follow(now, lateness) {
+    this.spare = this.delay === null ? null : this.delay - lateness;
     this.arrivals.push([now, lateness]);
     while (this.arrivals[0][0] < now - WATCHED_S) this.arrivals.shift();
     const sorted = this.arrivals.map((entry) => entry[1]).sort((a, b) => a - b);
