@@ -17,15 +17,20 @@ from asynfusion_ros.motion.livelink_csv import read_livelink_csv, write_livelink
 from asynfusion_ros.motion.npz import read_npz, write_npz
 from asynfusion_ros.motion.rotations import make_continuous
 from asynfusion_ros.motion.skeleton import Skeleton
+from asynfusion_ros.motion.smplx_npz import is_smplx, read_smplx, write_smplx
+from asynfusion_ros.motion.vrma import read_vrma, write_vrma
 
 ENDINGS = {
-    "bvh": ".bvh", "beat_json": ".json", "arkit_csv": ".csv", "gltf": ".glb", "npz": ".npz",
+    "bvh": ".bvh", "beat_json": ".json", "arkit_csv": ".csv", "gltf": ".glb", "vrma": ".vrma",
+    "smplx": "_smplx.npz", "npz": ".npz",
 }  # fmt: skip
 """Formats and the endings of their files."""
 
+_READABLE = (".bvh", ".json", ".csv", ".glb", ".vrma", ".npz")
+
 
 def export_clip(clip: MotionClip, form: str, path: Path) -> None:
-    """Write a clip: `bvh` (body), `beat_json` or `arkit_csv` (face), `gltf` or `npz` (both)."""
+    """Write a clip: `bvh`, `smplx` (body), `beat_json`, `arkit_csv` (face), or both: the others."""
     if form == "bvh":
         write_bvh(path, clip, Skeleton.load())
     elif form == "beat_json":
@@ -34,6 +39,10 @@ def export_clip(clip: MotionClip, form: str, path: Path) -> None:
         write_livelink_csv(path, clip)
     elif form == "gltf":
         write_gltf(path, clip, Skeleton.load())
+    elif form == "vrma":
+        write_vrma(path, clip, Skeleton.load())
+    elif form == "smplx":
+        write_smplx(path, clip, Skeleton.load())
     elif form == "npz":
         write_npz(path, clip)
     else:
@@ -44,16 +53,18 @@ def import_clip(path: Path) -> MotionClip:
     """Read a file by its ending; masks tell which channels it holds. Raises MotionFileError."""
     ending = Path(path).suffix.lower()
     if ending == ".npz":
-        return read_npz(path)
+        return read_smplx(path) if is_smplx(path) else read_npz(path)
     if ending == ".csv":
         return read_livelink_csv(path)
     if ending == ".glb":
         return read_gltf(path, Skeleton.load())
+    if ending == ".vrma":
+        return read_vrma(path, Skeleton.load())
     if ending == ".json":
         return _read_json(path)
     if ending == ".bvh":
         return _read_bvh(path, Skeleton.load())
-    raise MotionFileError(f"{path}: files that can be read end in {sorted(ENDINGS.values())}")
+    raise MotionFileError(f"{path}: files that can be read end in {_READABLE}")
 
 
 def join_clips(clips: Sequence[MotionClip]) -> MotionClip:
