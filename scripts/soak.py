@@ -17,6 +17,7 @@ import gc
 import json
 import os
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -198,10 +199,12 @@ class Soak:
         self.lost_samples += abs(self.world.unaccounted())
 
     def play(self, hours: float) -> dict[str, Any]:
-        """Live for so long; return the report."""
+        """Live for so long, or until Ctrl-C; return the report."""
         begin_s, account_s = time.monotonic(), 600.0
+        stopped: list[int] = []
+        signal.signal(signal.SIGINT, lambda number, _: stopped.append(number))
         try:
-            while self._passed_s < 3600.0 * hours:
+            while self._passed_s < 3600.0 * hours and not stopped:
                 self.scene()
                 if self._passed_s >= account_s:
                     self.account()

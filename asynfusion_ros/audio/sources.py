@@ -186,6 +186,13 @@ class MicSource:
             self._stream.close()
 
 
+def find_devices_again() -> None:
+    """Let PortAudio look for devices that were plugged in since; streams must be closed."""
+    portaudio = _import_sounddevice()
+    for step in ("_terminate", "_initialize"):  # it offers no other way
+        getattr(portaudio, step, lambda: None)()
+
+
 def _import_sounddevice() -> Any:
     try:
         import sounddevice  # noqa: PLC0415 (needs PortAudio, which recordings do not)

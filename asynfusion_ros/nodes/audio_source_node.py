@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from asynfusion_ros.audio.sources import AudioSource, MicSource, SourceChunk, TtsSource, WavSource
+from asynfusion_ros.audio.retry import RetryingSource
+from asynfusion_ros.audio.sources import (
+    AudioSource,
+    MicSource,
+    SourceChunk,
+    TtsSource,
+    WavSource,
+    find_devices_again,
+)
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.msg import AudioChunk
 from asynfusion_ros.nodes.conversions import make_chunk
@@ -37,7 +45,7 @@ class AudioSourceNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self.exit_status: int | None = None
         declare_settings(self, AudioSourceSettings)
         self._settings = read_settings(self, AudioSourceSettings)
-        self._source = open_source(self._settings)
+        self._source = open_source(self._settings, self.get_logger().warning)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._publisher = self.create_publisher(AudioChunk, AUDIO, AUDIO_QOS)
         self._reader: ChunkReader | None = None
@@ -118,18 +126,28 @@ class AudioSourceNode(Node):  # type: ignore[misc]  # rclpy is untyped
         return float(self._steady.now().nanoseconds) * 1e-9
 
 
-def open_source(settings: AudioSourceSettings) -> AudioSource:
-    """Return the source that the settings ask for; raise AudioError or ConfigError."""
+def open_source(
+    settings: AudioSourceSettings, warn: Callable[[str], None] = lambda message: None
+) -> AudioSource:
+    """Return the source that the settings ask for; raise AudioError or ConfigError.
+
+    A microphone that is lost is looked for again, and `warn` told so.
+    """
     if settings.source == "mic":
         named: int | str | None = settings.microphone or None
         if settings.microphone.isdecimal():
             named = int(settings.microphone)
-        return MicSource(named, settings.microphone_rate_hz, settings.chunk_s)
+        return RetryingSource(lambda: _open_microphone(named, settings), warn)
     if settings.source == "tts":
         return TtsSource(settings.text, chunk_s=settings.chunk_s)
     if not settings.wav:
         raise ConfigError("wav is empty; give a recording, or another source")
     return WavSource(find_path(settings.wav, "or give a wav or flac file"), settings.chunk_s)
+
+
+def _open_microphone(named: int | str | None, settings: AudioSourceSettings) -> AudioSource:
+    find_devices_again()
+    return MicSource(named, settings.microphone_rate_hz, settings.chunk_s)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
