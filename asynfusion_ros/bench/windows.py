@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from asynfusion_ros.bench.floors import Floors, count_kernels
 from asynfusion_ros.bench.measure import Ratio, Subject, Timing, time_in_turns
@@ -143,7 +143,7 @@ def describe_step(checkpoint: Checkpoint, floors: Floors, extent: Extent) -> dic
         def step() -> None:
             branch.forward_with_partner(x, t, condition, None, partner)
 
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=_ATTENTION) as counter:
             step()
         kernels = count_kernels(step)
     flops = float(counter.get_total_flops())
@@ -157,6 +157,14 @@ def describe_step(checkpoint: Checkpoint, floors: Floors, extent: Extent) -> dic
         "kernels": kernels,
         "bound_s": floors.bound_s(flops, moved, kernels, precision),
     }
+
+
+def _attention_flops(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    """Return the operations of fused attention on the CPU, which torch's counter does not know."""
+    return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
+
+
+_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
 
 
 def _next_window(
