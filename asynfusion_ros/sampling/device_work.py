@@ -6,10 +6,11 @@ once, in the calling thread: the stand-in with which the sampler is tested where
 
 from __future__ import annotations
 
+import gc
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -219,6 +220,18 @@ class CudaLane(Lane):
             work.run()
 
 
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Free nothing meanwhile: what a collection happens to free could break a capture."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
 class CudaDevice(WorkDevice):
     """A GPU."""
 
@@ -251,7 +264,7 @@ class CudaDevice(WorkDevice):
             capture = torch.cuda.graph(
                 graph, pool=pool, stream=lane.stream, capture_error_mode="thread_local"
             )
-            with capture:
+            with _no_garbage_collection(), capture:
                 work.run()
         return CapturedGraph(work, graph)
 
