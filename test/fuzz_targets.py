@@ -12,6 +12,7 @@ import random
 import struct
 from collections import Counter
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -43,6 +44,8 @@ from asynfusion_ros.motion.npz import read_npz, write_npz
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.motion.urdf import build_urdf
 from asynfusion_ros.networks import NetworkSettings
+from asynfusion_ros.nodes.mcap_file import Entry, McapLog, read_mcap
+from asynfusion_ros.nodes.top_screen import Health, render_screen, to_text
 from asynfusion_ros.resources import find_path, find_resource
 from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.retarget.robot_map import RobotMap
@@ -51,6 +54,7 @@ from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.training.settings import TrainSettings
 from asynfusion_ros.viewer import protocol
 
+MCAP = find_spec("mcap") is not None
 WORDS = (
     b"NaN", b"Infinity", b"-1", b"0", b"1e999", b"99999999999999999999", b"null", b"true", b"[]",
     b"{}", b"[[[[[[[[", b"{\"a\":", b"&a [*a]", b"*a", b"!!python/object:os.system", b"!!int",
@@ -125,6 +129,8 @@ def make_targets(folder: Path) -> list[Target]:
         Target("style", (b"energy=1.5, smile=-1",), style),
         Target("names", (b"models/small", b"../x", b"~root/x"), names),
         Target("viewer frames", (rng_bytes(64),), viewer_frames),
+        Target("terminal", (b"0.3412\n0.4\n8\nidle",), terminal),
+        *([Target("recording", (doors.a_recording(),), doors.recording)] if MCAP else []),
     ]
 
 
@@ -279,6 +285,18 @@ class Doors:
         for found in scan_project(self.folder / "takes"):
             assert isinstance(found, Fault) or np.isfinite(found.clip.body).all()
 
+    def a_recording(self) -> bytes:
+        log = McapLog(self.folder / "seed.mcap", 1.0, 1)
+        for number in range(20):
+            entry = Entry(f"/audio{number % 3}", "a/msg/B", number, rng_bytes(40 + number))
+            log.write(entry, "string text\n", 0.0)
+        log.close()
+        return log.paths[0].read_bytes()
+
+    def recording(self, data: bytes) -> None:
+        for entry in read_mcap(self.put("a.mcap", data)):
+            assert len(entry.data) < 10**8
+
     def spans(self, data: bytes) -> None:
         for begin_s, end_s, _ in _read_spans(self.put("a.txt", data), "\t"):
             assert math.isfinite(begin_s + end_s)
@@ -354,7 +372,9 @@ def packets(data: bytes) -> None:
         rate_hz = (16000, 48000, 8000, 16000, 0, 2**31)[kind // 7 % 6]
         samples = np.resize(np.float32([0.5, math.nan, 3.0, -math.inf, 0.0]), size % 2000)
         try:
-            engine.push_audio(stamp_s, samples, rate_hz, ("a", "b")[kind % 2])
+            name = ("", "hello", "x" * (kind % 300), "\0\udcff")[kind // 42 % 4]
+            engine.push_audio(stamp_s, samples, rate_hz, ("a", "b")[kind % 2], name)
+            engine.push_listen(samples, rate_hz)
         except AudioError as error:
             refusals.append(error)
         if kind % 11 == 0:
@@ -364,7 +384,10 @@ def packets(data: bytes) -> None:
         frame = engine.frame_at(clock.now_s())
         assert np.isfinite(frame.joint_positions).all()
         assert np.isfinite(frame.face).all()
-    engine.status()
+    engine.take_changes()
+    counts = engine.status().counts
+    where = ("samples_used", "samples_dropped", "samples_waiting")
+    assert counts["samples_in"] == sum(counts[each] for each in where)
     if refusals:
         raise refusals[0]
 
@@ -385,6 +408,17 @@ def names(data: bytes) -> None:
     root = find_resource("models").parent.resolve()
     found = find_path(name)
     assert Path(name).expanduser().exists() or found.resolve().is_relative_to(root)
+
+
+def terminal(data: bytes) -> None:
+    """Diagnostics of any values, shown; a terminal must not obey them."""
+    words = data.decode("utf-8", errors="replace").split("\n")
+    names = ("real_time_factor", "hop_s", "pose_stride", "window_ms_p99", "count_late_packets")
+    values = dict(zip(names, words, strict=False))
+    health = {word: Health(0.0, len(word) % 5, word, values) for word in words[:9]}
+    health["asynfusion: avatar"] = Health(0.0, 0, words[0], values)
+    text = to_text(render_screen(health, {}, 1.0), colour=False, size=(80, 50))
+    assert all(c.isprintable() or c == "\n" for c in text)
 
 
 def viewer_frames(data: bytes) -> None:

@@ -86,7 +86,8 @@ def test_strangers_cannot_write_to_the_terminal():
     rng = random.Random(0)
     for _ in range(300):
         junk = "".join(chr(rng.choice((27, 7, 10, 65, 0x202E, 0x1F600))) for _ in range(9))
-        text = screen({key: junk for key in VALUES}, level=rng.randrange(256), message=junk)
+        stranger = {f"asynfusion: {junk}": Health(99.0, rng.randrange(256), junk, {})}
+        text = screen({key: junk for key in VALUES}, message=junk, **stranger)
         assert "\x1b" not in text
         assert "\x07" not in text
     for word in ("nan", "inf", "-1e999", "1e300", "", "x"):

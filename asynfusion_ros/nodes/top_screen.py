@@ -97,7 +97,7 @@ def _node_line(name: str, entry: Health, now_s: float) -> Line:
     said = entry.message
     if now_s - entry.seen_s > OLD_S:
         style, said = BAD, f"not heard for {now_s - entry.seen_s:.0f} s"
-    return [(f"{name.removeprefix('asynfusion: '):<14}", ""), (_plain(said), style)]
+    return [(f"{_plain(name.removeprefix('asynfusion: ')):<14}", ""), (_plain(said), style)]
 
 
 def _topic_lines(meters: Mapping[str, Meter], now_s: float) -> list[Line]:
