@@ -43,6 +43,11 @@ class Lanes:
         if self.apart:
             self.gesture.wait(self.expression.mark())
 
+    def join(self) -> None:
+        """Let the expression's lane wait for what the gesture's was given since the fork."""
+        if self.apart:
+            self.expression.wait(self.gesture.mark())
+
     def meet(self) -> None:
         """Let each lane wait for what the other was given so far."""
         if self.apart:
@@ -155,7 +160,7 @@ class RecordedWindow:
                         emotion = self.tray["emotion"] if self.shape.emotion else None
                         manner = MannerBatch(self.tray["speaker"], self.tray["style"], emotion)
                         static.begin(self.tray["audio"], manner)
-                self._lanes.meet()
+                self._lanes.join()
 
         tables = {f"{b}.{what}" for b in BRANCHES for what in ("tables", "x")}
         return Work("condition", run, frozenset({"tray"}), frozenset(tables))
@@ -194,7 +199,7 @@ class RecordedWindow:
                 if (name, step) in self._slots:
                     torch.stack(said[name], out=self._slots[name, step])
                 branches[name].leave(step, states[name])
-        lanes.meet()  # and only now may `said` go
+        lanes.join()  # and only now may `said` go
 
     def _step_work(self, step: Step) -> Work:
         branch, index = step

@@ -146,7 +146,8 @@ class StaticBranch:
         frame = torch.arange(self.shape.frames, device=self._device)[:, None]  # (T, 1)
         mask = (frame < count).float()  # (B, T, 1)
         self._tokens.copy_(self.branch.place(self.shape.frames, Known(known, mask)))
-        ramp = torch.where(frame < count, frame / (count - 1.0).clamp(min=1.0), 1.0)  # (B, T, 1)
+        risen = frame / (count - 1.0).clamp(min=1.0)  # (B, T, 1)
+        ramp = (1.0 - mask) + mask * risen  # (B, T, 1)
         factor = self._factors
         weight = torch.lerp(1.0 - mask, ramp, factor["fades"])  # (N + 1, B, T, 1)
         noise = self._noise()[self._draws]  # (N + 1, B, T, D)
