@@ -3,19 +3,24 @@
 import math
 import random
 import threading
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 import torch
 from sampling_helpers import DIMS, TINY, make_request, same
 from simulated_device import RaceError, SimulatedDevice
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from asynfusion_ros.errors import SamplerError, StateError
 from asynfusion_ros.networks import DualBranchDiT, MannerBatch
 from asynfusion_ros.sampling import SamplerSettings, SequentialSampler, Tick, untrained_checkpoint
+from asynfusion_ros.sampling.device_work import HostDevice, Repeated
 from asynfusion_ros.sampling.graphs import MOST_RECORDED, GraphSampler, bucket
 from asynfusion_ros.sampling.launches import Launches
 from asynfusion_ros.sampling.order import parallel
+from asynfusion_ros.sampling.recorded_window import RecordedWindow
 
 MODEL = untrained_checkpoint(TINY)
 EXACT = SamplerSettings(graph_precision="fp32", pacing="parallel", runtime="torch", traced=False)
@@ -230,6 +235,41 @@ def test_no_step_waits_for_more_than_it_hears():
     slots = {name for work in window.steps.values() for name in work.work.writes if "slot" in name}
     written = [n for w in window.steps.values() for n in w.work.writes if "slot" in n]
     assert len(written) == len(slots)  # no slot is written twice in a window
+
+
+class StrictMode(TorchDispatchMode):
+    """Every tensor must be where the device is: a capture cannot fetch any from the host."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        given = tree_leaves((args, kwargs or {}))
+        strangers = [x for x in given if isinstance(x, torch.Tensor) and x.device.type == "cpu"]
+        assert not strangers, f"{function} takes {strangers} from the host"
+        out = function(*args, **(kwargs or {}))
+        made = [x for x in tree_leaves(out) if isinstance(x, torch.Tensor)]
+        assert all(x.device.type == "meta" for x in made), f"{function} makes host tensors"
+        return out
+
+
+class ElsewhereDevice(HostDevice):
+    """A device whose memory holds shapes only, so that nothing can be read from it."""
+
+    def record(self, work, lane, pool):
+        with StrictMode():
+            work.run()
+        return Repeated(work)
+
+
+@pytest.mark.parametrize("noise", ["host", "device"])
+@pytest.mark.parametrize("changes", [{}, {"method": "ddim", "guidance": 2.0}], ids=["lcm", "ddim"])
+def test_recorded_work_touches_nothing_of_the_host(monkeypatch, noise, changes):
+    monkeypatch.setattr(RecordedWindow, "_computing", lambda self: nullcontext())
+    elsewhere = ElsewhereDevice(torch.device("meta"))
+    model = untrained_checkpoint(TINY).to("meta")
+    with GraphSampler(model, EXACT.replace(graph_noise=noise, **changes), elsewhere) as graphs:
+        window = graphs.prepare(3)
+    assert len(window.steps) >= 10
+    with pytest.raises(AssertionError, match="host"), StrictMode():
+        window.motion("gesture") * torch.ones(())
 
 
 # ---- Faults --------------------------------------------------------------------------------------
