@@ -124,7 +124,7 @@ def test_barge_in_to_stillness_with_the_real_model():
             cuts_s.append(time.time())
             begin = int(draw.integers(0, len(speech) - 5 * 16000))
             speak(audio, speech[begin : begin + 4 * 16000], f"{os.getpid()}-{phase}")
-            time.sleep(1.15 + 0.5 * draw.random())
+            time.sleep(1.05 + 0.4 * draw.random())
     moments = [(at_s, float(np.abs(m.velocity).max())) for at_s, m in joints]
     times_s = [t for t in (stillness_s(moments, cut_s) for cut_s in cuts_s[1:]) if t is not None]
     assert len(times_s) > 0.5 * phases

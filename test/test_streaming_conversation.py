@@ -49,7 +49,7 @@ class Listener(Player):
 
 
 def listen(**options):
-    engine, clock, _ = make_engine(**options)
+    engine, clock, _ = make_engine(arrival_allowance_s=0.2, **options)
     return engine, Listener(engine, clock)
 
 

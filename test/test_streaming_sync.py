@@ -13,6 +13,7 @@ from asynfusion_ros.streaming.windows import WindowPlan
 START_S = 1000.0
 CHUNK = 1600
 MOST_OFF_S = 0.02
+ALLOWANCE_S = 0.2
 BEEP_S = 0.4
 
 
@@ -62,7 +63,9 @@ class Source:
 
 def measure(drift, stamps, seconds, every_s=120.0):
     """Return how long after each beep its motion is seen [s], the delay told then, the status."""
-    engine, clock, _ = make_engine(generator=Fine(), senses=False, face_ease_s=0.02)
+    engine, clock, _ = make_engine(
+        generator=Fine(), senses=False, face_ease_s=0.02, arrival_allowance_s=ALLOWANCE_S
+    )
     source, lags_s, delays_s = Source(drift, stamps), [], []
     beep_s, watch, beeping = START_S + 5.0, [], False
     while clock.now_s() < START_S + seconds:
@@ -99,9 +102,7 @@ def assert_in_sync(drift, stamps, seconds):
     assert [status.counts.get(cause, 0) for cause in lost] == [0] * len(lost)
 
 
-@pytest.mark.parametrize(
-    ("drift", "stamps"), [(-500e-6, "count"), (500e-6, "clock"), (-500e-6, "none")]
-)
+@pytest.mark.parametrize(("drift", "stamps"), [(-500e-6, "count"), (500e-6, "clock")])
 def test_a_clock_that_is_off_moves_nothing_by_20_ms(drift, stamps):
     assert_in_sync(drift, stamps, 500.0)  # by then it is off by more than the allowance
 
@@ -129,12 +130,14 @@ def late_packets(engine):
 
 
 def test_the_delay_grows_with_a_late_network_is_told_and_shrinks_again():
-    engine, clock, _ = make_engine(senses=False, adaptive_arrival=True)
+    engine, clock, _ = make_engine(
+        senses=False, adaptive_arrival=True, arrival_allowance_s=ALLOWANCE_S
+    )
     player = Player(engine, clock)
     send_over(player, 90.0, lambda at_s: 0.5 if 10.0 < at_s < 30.0 else 0.02)
     player.run(10.0)
     before = engine.status()
-    assert before.arrival_allowance_s == pytest.approx(0.2)
+    assert before.arrival_allowance_s == pytest.approx(ALLOWANCE_S)
     player.run(8.0)
     learnt = late_packets(engine)
     player.run(12.0)
@@ -142,7 +145,7 @@ def test_the_delay_grows_with_a_late_network_is_told_and_shrinks_again():
     assert late_packets(engine) == learnt  # it knows by now
     assert 0.4 < status.arrival_allowance_s < 0.62
     grown_s = status.output_delay_s - before.output_delay_s
-    assert grown_s == pytest.approx(status.arrival_allowance_s - 0.2, abs=0.02)
+    assert grown_s == pytest.approx(status.arrival_allowance_s - ALLOWANCE_S, abs=0.02)
     assert engine.delay_s == pytest.approx(status.output_delay_s)
     player.run(60.0)
     assert engine.status().arrival_allowance_s < status.arrival_allowance_s
@@ -163,7 +166,7 @@ def test_without_the_parameter_the_delay_stays():
 
 def test_jitter_within_the_allowance_loses_nothing_whatever_the_stamps():
     for stamped in (True, False):
-        engine, clock, _ = make_engine(senses=False)
+        engine, clock, _ = make_engine(senses=False, arrival_allowance_s=ALLOWANCE_S)
         player = Player(engine, clock)
         send_over(player, 12.0, lambda at_s: 0.1)
         if not stamped:
@@ -174,7 +177,7 @@ def test_jitter_within_the_allowance_loses_nothing_whatever_the_stamps():
 
 
 def make_pace(**settings):
-    return Pace(WindowPlan(), EngineSettings(**settings))
+    return Pace(WindowPlan(), EngineSettings(arrival_allowance_s=ALLOWANCE_S, **settings))
 
 
 def hear(pace, seconds, lag_s, begin_s=0.0, stamp_s=None):
@@ -200,13 +203,13 @@ def test_all_packets_nearly_late_shift_the_stream_before_they_are():
 def test_deterministic_streams_keep_their_delay():
     pace = make_pace(deterministic=True, adaptive_arrival=True)
     hear(pace, 60.0, lambda at_s: 1e-3 * at_s)
-    assert pace.delay == replace(pace.delay, allowance_s=0.2, offset_s=0.0)
+    assert pace.delay == replace(pace.delay, allowance_s=ALLOWANCE_S, offset_s=0.0)
 
 
 def test_one_hour_of_lateness_beyond_help_changes_nothing():
     pace = make_pace(adaptive_arrival=True, most_arrival_allowance_s=0.6)
     pace.hear(0.0, 0.1, 5.0)
-    assert pace.delay.allowance_s == 0.2
+    assert pace.delay.allowance_s == ALLOWANCE_S
     pace.hear(0.1, 0.1, 0.6)
     assert pace.delay.allowance_s == pytest.approx(0.5 + MARGIN_S)
     pace.hear(0.2, 0.1, 0.79)
