@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asynfusion_ros.motion.governor import JointGovernor, Limits
+from asynfusion_ros.motion.governor import MOST_TICKS, JointGovernor, Limits
 from asynfusion_ros.motion.stopping import Kinematics, move, plan_stop
 
 FEW = settings(max_examples=12, deadline=None)
@@ -161,3 +161,16 @@ def test_moving_is_integration():
     assert [float(each[0]) for each in after] == [1 + 4 + 6 + 8, 2 + 6 + 12, 3 + 12]
     back = move(after, np.array([6.0]), -2.0)
     assert [float(each[0]) for each in back] == pytest.approx([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("pause_s", [0.2, 2.0, 1e6])
+def test_a_long_pause_costs_no_more_than_a_few_ticks(pause_s):
+    asked = []
+
+    def veto(positions, stops):
+        asked.append(positions)
+        return np.zeros(len(positions), bool)
+
+    governor = JointGovernor(LIMITS, np.full(JOINTS, 0.15))
+    governor.follow(np.full(JOINTS, 0.3), pause_s, veto)
+    assert 1 <= len(asked) <= MOST_TICKS, "who is late must be able to catch up"

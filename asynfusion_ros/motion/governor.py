@@ -28,7 +28,8 @@ Veto = Callable[[Array, Array], Mask]
 
 COUNTED = ("position", "velocity", "acceleration", "jerk", "stops", "vetoes")
 LONGEST_TICK_S = 0.02
-LONGEST_STEP_S = 2.0  # after a longer pause joints go on as after this
+MOST_TICKS = 5  # per step: those of a long one are longer, or who is late would never catch up
+LONGEST_STEP_S = 0.5  # after a longer pause joints go on as after this
 _KEPT = 0.999  # of the limits, so that rounding never shows
 _RETURN = 0.9  # share of acceleration and jerk for the way back to the target
 _HINT = 0.5  # of the acceleration of a target that cannot be followed, the largest share believed
@@ -107,7 +108,7 @@ class JointGovernor:
         if not 0.0 < dt_s < math.inf:
             return 0, 0.0
         dt_s = min(dt_s, LONGEST_STEP_S)
-        ticks = math.ceil(dt_s / LONGEST_TICK_S - _TOLERANCE)
+        ticks = min(MOST_TICKS, math.ceil(dt_s / LONGEST_TICK_S - _TOLERANCE))
         return ticks, dt_s / ticks
 
     def _tick(self, target: Array, tick_s: float, veto: Veto | None) -> None:
