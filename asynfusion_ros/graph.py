@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -276,28 +275,3 @@ def _absolute(path: str) -> str:
         own = (DEFAULT_CHECKPOINT, DEFAULT_SPEECH, FaceSettings.servos)
         ours = not given.exists() and path in own
         return path if ours else str(given.resolve())
-
-
-def settings_from_text(kind: type[S], values: Mapping[str, str]) -> S:
-    """Build settings from words such as a command line gives; raise ConfigError."""
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise ConfigError(f"{kind.__name__} has no setting {brief(unknown)}; it has {list(hints)}")
-    return kind.from_dict({k: _value(f"{k}:={v}", hints[k], v) for k, v in values.items()})
-
-
-def _value(label: str, hint: Any, text: str) -> Any:
-    parsers: dict[Any, Callable[[str], Any]] = {bool: _flag, int: int, float: float, str: str}
-    try:
-        return parsers[hint](text)
-    except ValueError as error:
-        raise ConfigError(f"{brief(label)} is not a {hint.__name__}") from error
-
-
-def _flag(text: str) -> bool:
-    words = {"true": True, "yes": True, "on": True, "1": True}
-    words |= {"false": False, "no": False, "off": False, "0": False}
-    if text.lower() not in words:
-        raise ValueError(text)
-    return words[text.lower()]

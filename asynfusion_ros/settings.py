@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -131,3 +131,28 @@ def _check_type(label: str, value: Any, hint: Any) -> None:
         fits = isinstance(value, plain)
     if not fits:
         raise ConfigError(f"{label} is {brief(value)} ({type(value).__name__}); expected {hint}")
+
+
+def settings_from_text(kind: type[S], values: Mapping[str, str]) -> S:
+    """Build settings from words such as a command line gives; raise ConfigError."""
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise ConfigError(f"{kind.__name__} has no setting {brief(unknown)}; it has {list(hints)}")
+    return kind.from_dict({k: _value(f"{k}:={v}", hints[k], v) for k, v in values.items()})
+
+
+def _value(label: str, hint: Any, text: str) -> Any:
+    parsers: dict[Any, Callable[[str], Any]] = {bool: _flag, int: int, float: float, str: str}
+    try:
+        return parsers[hint](text)
+    except ValueError as error:
+        raise ConfigError(f"{brief(label)} is not a {hint.__name__}") from error
+
+
+def _flag(text: str) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True}
+    words |= {"false": False, "no": False, "off": False, "0": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]

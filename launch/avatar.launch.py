@@ -7,7 +7,8 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from asynfusion_ros.errors import ConfigError
-from asynfusion_ros.graph import GraphArguments, describe_graph, settings_from_text
+from asynfusion_ros.graph import GraphArguments, describe_graph
+from asynfusion_ros.settings import settings_from_text
 from launch import LaunchDescription
 
 

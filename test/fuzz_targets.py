@@ -34,7 +34,7 @@ from asynfusion_ros.data.synthesis.text import Grammar
 from asynfusion_ros.data.synthesis.voices import load_voices
 from asynfusion_ros.errors import AudioError, ConfigError
 from asynfusion_ros.files import parse_yaml
-from asynfusion_ros.graph import GraphArguments, settings_from_text
+from asynfusion_ros.graph import GraphArguments
 from asynfusion_ros.motion.arkit_json import read_arkit_json
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.bvh import read_bvh, write_bvh
@@ -50,6 +50,7 @@ from asynfusion_ros.resources import find_path, find_resource
 from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.retarget.robot_map import RobotMap
 from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
+from asynfusion_ros.settings import settings_from_text
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.training.settings import TrainSettings
 from asynfusion_ros.viewer import protocol

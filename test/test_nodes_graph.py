@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from asynfusion_ros.errors import ConfigError, MotionFileError, StateError
-from asynfusion_ros.graph import GraphArguments, NodeSpec, describe_graph, settings_from_text
+from asynfusion_ros.graph import GraphArguments, NodeSpec, describe_graph
 from asynfusion_ros.nodes import processes
 from asynfusion_ros.nodes.processes import command_of, run_processes
 from asynfusion_ros.nodes.settings import (
@@ -18,6 +18,7 @@ from asynfusion_ros.nodes.settings import (
     ProbeSettings,
     RetargetSettings,
 )
+from asynfusion_ros.settings import settings_from_text
 from asynfusion_ros.streaming.settings import EngineSettings
 
 
