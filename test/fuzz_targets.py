@@ -39,6 +39,7 @@ from asynfusion_ros.motion.arkit_json import read_arkit_json
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.bvh import read_bvh, write_bvh
 from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.exchange import ENDINGS, export_clip, import_clip
 from asynfusion_ros.motion.manner import STYLE_NAMES, read_style
 from asynfusion_ros.motion.npz import read_npz, write_npz
 from asynfusion_ros.motion.skeleton import Skeleton
@@ -49,6 +50,7 @@ from asynfusion_ros.nodes.top_screen import Health, render_screen, to_text
 from asynfusion_ros.resources import find_path, find_resource
 from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.retarget.robot_map import RobotMap
+from asynfusion_ros.retarget.servos import ServoMap
 from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
 from asynfusion_ros.settings import settings_from_text
 from asynfusion_ros.streaming.settings import EngineSettings
@@ -115,6 +117,9 @@ def make_targets(folder: Path) -> list[Target]:
         Target("bvh", (doors.a_bvh(), SMALL_BVH), doors.bvh),
         Target("arkit json", (doors.an_arkit_json(),), doors.arkit_json),
         Target("npz clip", (doors.an_npz(),), doors.npz),
+        Target("vrm animation", (doors.exported("vrma"),), lambda d: doors.imported(d, ".vrma")),
+        Target("smplx", (doors.exported("smplx"),), lambda d: doors.imported(d, ".npz")),
+        Target("servos", (b"jaw: {offset: 0.1, limits: [0, 1], jawOpen: 0.4}",), doors.servos),
         Target("settings yaml", SETTINGS_YAML, doors.settings),
         Target("settings text", (b"audio=mic\nviewer_port=3\nloop=no\nrate=1e1",), settings_text),
         Target("skeleton", (a_skeleton(),), doors.skeleton),
@@ -221,6 +226,20 @@ class Doors:
         assert clip.face.shape[1] == 51
         assert math.isfinite(clip.duration_s)
         load_npz(path)
+
+    def exported(self, form: str) -> bytes:
+        path = self.folder / f"seed{ENDINGS[form]}"
+        export_clip(self.clip, form, path)
+        return path.read_bytes()
+
+    def imported(self, data: bytes, ending: str) -> None:
+        clip = import_clip(self.put(f"i{ending}", data))
+        assert np.isfinite(clip.face).all()
+        assert np.isfinite(clip.body).all()
+
+    def servos(self, data: bytes) -> None:
+        servos = ServoMap.load(self.put("f.yaml", data))
+        assert servos.positions(np.zeros(51)).shape == (len(servos.names),)
 
     def skeleton(self, data: bytes) -> None:
         skeleton = Skeleton.load(self.put("a.yaml", data))

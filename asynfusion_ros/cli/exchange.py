@@ -19,8 +19,8 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     out.add_argument("-o", "--out", type=Path, help="folder (default: that of the clip)")
     out.set_defaults(run=run_export)
     into = subparsers.add_parser("import", help="read other programs' files as a clip")
-    into.add_argument("files", type=Path, nargs="+", help="bvh, json, csv, glb, vrma, npz; face and body "
-                      "may be two files")  # fmt: skip
+    into.add_argument("files", type=Path, nargs="+", help="bvh, json, csv, glb, vrma, npz; face "
+                      "and body may be two files")  # fmt: skip
     into.add_argument("-o", "--out", type=Path, required=True, help="NPZ for the clip")
     into.set_defaults(run=run_import)
 

@@ -109,4 +109,4 @@ def _write_film(path: Path, rows: Sequence[Sequence[Frame]], recording: Recordin
     with TemporaryDirectory() as folder:
         sound = Path(folder) / "sound.wav"
         soundfile.write(sound, recording.samples[:count], SAMPLE_RATE_HZ)
-        write_film(path, moments, fps_hz, sound, quality=5)
+        write_film(path, moments, len(rows[0]), fps_hz, sound, quality=5)

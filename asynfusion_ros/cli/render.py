@@ -17,11 +17,19 @@ from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.exchange import import_clip, stand_unmeasured
 from asynfusion_ros.motion.skeleton import Skeleton
+from asynfusion_ros.resources import find_path
+from asynfusion_ros.viewer.assets import Assets
+from asynfusion_ros.viewer.avatar_map import AvatarMap
 from asynfusion_ros.viewer.film import Picture, write_film
+from asynfusion_ros.viewer.looks import LOOKS
 from asynfusion_ros.viewer.page_camera import VIEWS, PageCamera, film_poses
 
 SIZE = "960x544"
 GRID_SIZE = "480x544"
+PAGE_OPTIONS = {
+    "background": "studio, dark, light, or a colour such as 00ff00",
+    "quality": "high or low: low is faster without a graphics card (default: high)",
+}
 BLOCK = 16  # pixels; encoders want whole blocks
 MOST_PIXELS = 4096
 MOST_PANELS = 12
@@ -44,6 +52,10 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--audio", type=Path, help="sound of the film: wav, flac or ogg")
     parser.add_argument("-o", "--out", type=Path, required=True, help="MP4 for the film")
     parser.add_argument("--view", choices=VIEWS, default="bust", help="default: bust")
+    parser.add_argument("--look", choices=LOOKS, default=LOOKS[0], help=f"default: {LOOKS[0]}")
+    parser.add_argument("--avatar", metavar="FILE", help="your own: a GLB or VRM, or its map")
+    for option, meaning in PAGE_OPTIONS.items():
+        parser.add_argument(f"--{option}", help=meaning)
     parser.add_argument(
         "--size",
         metavar="WIDTHxHEIGHT",
@@ -68,10 +80,14 @@ def run_render(arguments: argparse.Namespace) -> int:
     clips = read_clips(paths, arguments.fps, arguments.seconds)
     make_folder(arguments.out.parent)
     columns = min(arguments.columns or len(clips), len(clips))
-    with PageCamera(width, height, arguments.view) as camera:
+    given = {name: getattr(arguments, name) for name in PAGE_OPTIONS}
+    options = {name: value for name, value in given.items() if value is not None}
+    own = AvatarMap.of(find_path(arguments.avatar)) if arguments.avatar else None
+    assets = Assets(arguments.look, own)
+    with PageCamera(width, height, arguments.view, options, assets) as camera:
         pictures = draw_frames(camera, clips, labels, columns)
         bar = tqdm(pictures, desc="drawing", total=len(clips[0]), unit=" frames")
-        frames = write_film(arguments.out, bar, clips[0].fps_hz, arguments.audio)
+        frames = write_film(arguments.out, bar, len(clips[0]), clips[0].fps_hz, arguments.audio)
     print(f"wrote {arguments.out}: {frames} frames at {clips[0].fps_hz:g} Hz")
     return 0
 

@@ -15,11 +15,16 @@ Picture = npt.NDArray[np.uint8]
 
 
 def write_film(
-    path: Path, pictures: Iterable[Picture], fps_hz: float, speech: Path | None, quality: float = 7
+    path: Path,
+    pictures: Iterable[Picture],
+    frames: int,
+    fps_hz: float,
+    speech: Path | None,
+    quality: float = 7,
 ) -> int:
     """Write pictures (H, W, 3) as H.264 with the sound of `speech`; return how many there were.
 
-    The film is as long as the pictures: longer sound is cut, shorter sound followed by silence.
+    The film has `frames` of them: longer sound is cut, shorter sound followed by silence.
     Height and width must be whole blocks of 16 pixels; `quality` is 1 to 10. Raises
     MotionFileError where there is no picture or the file cannot be written.
     """
@@ -27,7 +32,7 @@ def write_film(
     first = next(following, None)
     if first is None:
         raise MotionFileError(f"{path}: there is no picture to film; give a clip with frames")
-    more = [] if speech is None else ["-af", "apad", "-shortest"]
+    more = [] if speech is None else ["-af", "apad", "-t", f"{frames / fps_hz:.6f}"]
     writer = imageio_ffmpeg.write_frames(
         str(path),
         (first.shape[1], first.shape[0]),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import shutil
+from collections.abc import Mapping
 from importlib import import_module
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from asynfusion_ros.motion.blendshapes import ARKIT_NAMES, to_arkit52
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.limits import to_joint_positions
 from asynfusion_ros.motion.skeleton import Skeleton
+from asynfusion_ros.viewer.assets import Assets
 from asynfusion_ros.viewer.film import Picture
 from asynfusion_ros.viewer.server import ViewerServer
 
@@ -46,12 +49,24 @@ class PageCamera:
     or Chromium is missing, or the page does not come up.
     """
 
-    def __init__(self, width: int, height: int, view: str = "bust") -> None:
-        """Take pictures of `width` x `height` pixels of one of VIEWS."""
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        view: str = "bust",
+        options: Mapping[str, str] | None = None,
+        assets: Assets | None = None,
+    ) -> None:
+        """Take pictures of `width` x `height` pixels of one of VIEWS.
+
+        `options` are words of the page's address (docs/viewer.md), `assets` whom it shows.
+        """
+        # Left to itself, the page would give up quality on a slow machine, and not twice alike.
+        self._options = {"quality": "high", "subtitles": "off", "sound": "off", **(options or {})}
         self._size = {"width": width, "height": height}
         self._view = view
         self._joints = Skeleton.load().robot_joint_names
-        self._server = ViewerServer(port=0)
+        self._server = ViewerServer(port=0, assets=assets)
         self._playwright: Any = None
         self._browser: Any = None
         self._page: Any = None
@@ -101,7 +116,7 @@ class PageCamera:
         self._page.set_default_timeout(1000.0 * PATIENCE_S)
         errors: list[str] = []
         self._page.on("pageerror", lambda error: errors.append(str(error)))
-        self._page.goto(self._server.address)
+        self._page.goto(f"{self._server.address}/?{urlencode(self._options)}")
         try:
             self._page.wait_for_function("window.avatar?.ready && avatar.connection.greeted")
         except Exception as error:  # playwright's own, which is imported late

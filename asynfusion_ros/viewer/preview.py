@@ -36,7 +36,7 @@ def render_preview(
     is called after each frame. Raises MotionFileError where the file cannot be written.
     """
     frames = _paint(clip, skeleton or Skeleton.load(), beside)
-    write_film(path, _counted(frames, len(clip), progress), clip.fps_hz, speech)
+    write_film(path, _counted(frames, len(clip), progress), len(clip), clip.fps_hz, speech)
 
 
 def _counted(
