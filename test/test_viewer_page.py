@@ -128,8 +128,15 @@ def test_a_robot_is_shown_with_the_meshes_of_installed_packages_alone(fresh, tmp
     assert assets.set_robot(urdf % "file:///etc/passwd") == ["file:///etc/passwd"]
     assert assets.set_robot(urdf % "../part.stl", tmp_path / "sub") == ["../part.stl"]
     assert assets.set_robot(urdf % "part.stl", tmp_path) == []
+    (tmp_path / "skin.png").write_bytes(b"picture")
+    (tmp_path / "secret.txt").write_bytes(b"secret")
     server, page = fresh("show=robot", assets=assets)
     page.wait_for_function(READY)
+    answers = page.evaluate(
+        """names => Promise.all(names.map(async (name) => (await fetch(name)).status))""",
+        [f"robot/0/{name}" for name in ("mesh.stl", "skin.png", "secret.txt", "..%2f..%2fa.png")],
+    )
+    assert answers == [200, 200, 404, 404]
     server.push_robot(5.0, ["pan", "unknown"], [1.0, 0.0])
     page.wait_for_function("avatar.figure.model.joints.pan.angle === 1")
     assert page.evaluate("avatar.figure.place('head').toArray()") == pytest.approx([0, 1, 0.5])

@@ -17,6 +17,7 @@ from asynfusion_ros.viewer.avatar_map import AvatarMap
 from asynfusion_ros.viewer.looks import LOOKS
 
 MESHES: Final = (".stl", ".dae", ".obj", ".glb")
+TEXTURES: Final = (".png", ".jpg", ".jpeg")
 MOST_URDF_BYTES: Final = 4_000_000
 MOST_MESHES: Final = 1000
 _ENTITY = re.compile(r"<!(DOCTYPE|ENTITY)", re.IGNORECASE)
@@ -38,7 +39,7 @@ class Assets:
         router.add_get("/avatar.glb", self._send_avatar)
         router.add_get("/avatar.json", self._send_map)
         router.add_get("/robot.urdf", self._send_urdf)
-        router.add_get(r"/robot/{number:\d{1,4}}{suffix:\.\w+}", self._send_mesh)
+        router.add_get(r"/robot/{number:\d{1,4}}/{file:.+}", self._send_mesh)
 
     async def _send_avatar(self, request: web.Request) -> web.FileResponse:
         look = request.query.get("look")
@@ -79,7 +80,7 @@ class Assets:
             found.append(path)
             if path is None:
                 missing.append(name)
-            mesh.set("filename", f"robot/{number}{Path(name).suffix.lower()}")
+            mesh.set("filename", f"robot/{number}/mesh{Path(name).suffix.lower()}")
         self._meshes, self._urdf = found, Xml.tostring(root, encoding="unicode")
         return missing
 
@@ -89,11 +90,23 @@ class Assets:
         return web.Response(text=self._urdf, content_type="application/xml")
 
     async def _send_mesh(self, request: web.Request) -> web.FileResponse:
-        number = int(request.match_info["number"])
+        number, file = int(request.match_info["number"]), request.match_info["file"]
         path = self._meshes[number] if number < len(self._meshes) else None
+        if path is not None and file != f"mesh{path.suffix.lower()}":
+            path = _texture(path.parent, file)
         if path is None:
-            raise web.HTTPNotFound(text="this mesh is not on the machine")
+            raise web.HTTPNotFound(text="this mesh or texture is not on the machine")
         return web.FileResponse(path)
+
+
+def _texture(folder: Path, name: str) -> Path | None:
+    """Return a picture that lies with a mesh, or below it; None for anything else."""
+    try:
+        path = (folder / name).resolve()
+        inside = path.is_relative_to(folder.resolve()) and path.is_file()
+    except (OSError, ValueError):
+        return None
+    return path if inside and path.suffix.lower() in TEXTURES else None
 
 
 def find_mesh(name: str, folder: Path | None) -> Path | None:

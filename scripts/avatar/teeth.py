@@ -115,9 +115,9 @@ def _tooth(wide: float, tall: float, upwards: float) -> tuple[Array, npt.NDArray
     v, turn = (grid.ravel() for grid in np.meshgrid(v, turn, indexing="ij"))
     square = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** 0.5
     deep = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** 0.7
-    belly = np.sin(np.pi * np.clip(0.22 + 0.62 * v, 0.0, 1.0)) ** 0.6
+    belly = 0.78 + 0.22 * np.sin(np.pi * np.clip(0.2 + 0.6 * v, 0.0, 1.0))
     tip = np.clip(v / 0.16, 0.0, 1.0) ** 0.5
-    x = 0.49 * wide * square * belly * (0.55 + 0.45 * tip)
+    x = 0.5 * wide * square * belly * (0.88 + 0.12 * tip)
     z = 0.0026 * deep * (0.25 + 0.75 * v**0.5) * (0.3 + 0.7 * tip)
     points = np.stack([x, upwards * tall * v, z], axis=1)
     triangles = grid_triangles(rings, spokes, closed=True)

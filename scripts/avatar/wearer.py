@@ -40,6 +40,7 @@ class Wearer:
         keep = vertices[:, 1] > self.chest[1] - WAIST_DROP_M
         self.skin = cut_sheet(body, vertices, "skin", "body", keep, self.links)
         subdivide(self.skin)
+        relax(self.skin, 4, 0.6 * (np.abs(self.skin.vertices[:, 0]) < self.shoulder[0]))
         self._tree = cKDTree(self.skin.vertices)
         self._normals = vertex_normals(self.skin.vertices, self.skin.triangles, None)
 

@@ -3,6 +3,8 @@
 import { Box3, Group, Vector3 } from "three";
 import URDFLoader from "urdf-loader";
 
+const LEAST_OPACITY = 0.1;
+
 export class Robot {
   // Resolves when the meshes are there, too, or have failed.
   static async load(address) {
@@ -32,7 +34,9 @@ export class Robot {
     this.scene.updateMatrixWorld(true);
     this.seen.setFromObject(this.scene);
     this.scene.traverse((node) => {
-      if (node.isMesh) node.castShadow = node.receiveShadow = true;
+      if (!node.isMesh) return;
+      node.castShadow = node.receiveShadow = true;
+      [node.material].flat().forEach(makeSolid);
     });
   }
 
@@ -57,4 +61,11 @@ export class Robot {
   place(link) {
     return this.model.links[link]?.getWorldPosition(new Vector3()) ?? null;
   }
+}
+
+// Exporters disagree on what transparency 1 means; nobody describes an invisible robot.
+function makeSolid(material) {
+  if (material.opacity > LEAST_OPACITY) return;
+  material.opacity = 1;
+  material.transparent = false;
 }

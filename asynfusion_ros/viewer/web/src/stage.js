@@ -24,7 +24,7 @@ const MOST_PIXEL_RATIO = 2;
 // What is seen [m]: from `top` above the head's bone downwards, twice the half height, or as much
 // more as the half width asks for.
 const VIEWS = {
-  bust: { top: 0.225, halfHeight: 0.33, halfWidth: 0.27 },
+  bust: { top: 0.22, halfHeight: 0.31, halfWidth: 0.27 },
   face: { top: 0.205, halfHeight: 0.175, halfWidth: 0.14 },
   body: { top: 0.25, halfHeight: 0.46, halfWidth: 0.56 },
 };
