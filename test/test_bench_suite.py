@@ -116,5 +116,5 @@ def test_a_page_has_every_part(cheap, tmp_path):
 
 def test_a_graph_that_does_not_run_is_said(monkeypatch):
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with pytest.raises(ConfigError, match="(?s)ended with 1.*--no-live"):
+    with pytest.raises(ConfigError, match=r"(?s)ended with 1.*--no-live"):
         measure_live({}, 1.0, Path("nowhere"))

@@ -337,7 +337,7 @@ def test_one_window_that_takes_seconds_does_not_stop_those_after_it(hop_frames):
     while generator.compute_s:  # the window to come
         player.run(1 / 60)
         generator.compute_s = 4.0 if clock.now_s() < START_S + 6.0 else 0.0
-    player.run(5.0)
+    player.run(8.0)
     windows, begin = len(generator.windows), len(player.frames)
     player.run(5.0)
     assert (len(generator.windows) - windows) * hop_frames >= 4.0 * 30

@@ -20,7 +20,7 @@ from functools import partial
 
 import torch
 
-from asynfusion_ros.errors import SamplerError, StateError
+from asynfusion_ros.errors import ConfigError, SamplerError, StateError
 from asynfusion_ros.networks import DualBranchDiT
 from asynfusion_ros.sampling.base import WindowSampler
 from asynfusion_ros.sampling.checkpoint import Checkpoint
@@ -70,8 +70,16 @@ class GraphSampler(WindowSampler):
         settings: SamplerSettings | None = None,
         device: WorkDevice | None = None,
     ) -> None:
-        """Take the network in the precision of the settings; work is recorded when needed."""
+        """Take the network in the precision of the settings; work is recorded when needed.
+
+        Raises ConfigError for a warm start, which graphs do not know.
+        """
         super().__init__(checkpoint, settings)
+        if self.settings.warm_begin != 1.0:
+            raise ConfigError(
+                f"warm_begin is {self.settings.warm_begin}; recorded graphs start from noise: "
+                "leave it at 1, or choose graphs: false"
+            )
         self._device = device or open_device(checkpoint.device)
         precision = self.settings.graph_precision
         self._baked: DualBranchDiT = (

@@ -15,11 +15,10 @@ from asynfusion_ros.errors import AudioError, CheckpointError, ConfigError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.manner import Manner
+from asynfusion_ros.sampling import build_sampler
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
-from asynfusion_ros.sampling.sequential import SequentialSampler
 from asynfusion_ros.sampling.settings import SamplerSettings
-from asynfusion_ros.sampling.threaded import ThreadedSampler
 from asynfusion_ros.sampling.window import WindowRequest, WindowResult
 from asynfusion_ros.streaming.batch import (
     finish_window,
@@ -267,9 +266,8 @@ class MotionGenerator:
 
 
 def open_sampler(checkpoint: Checkpoint, settings: SamplerSettings) -> Sampler:
-    """Return the sampler that `settings.execution` names."""
-    kind = ThreadedSampler if settings.execution == "threaded" else SequentialSampler
-    return kind(checkpoint, settings)
+    """Return the sampler that fits the settings and the device."""
+    return build_sampler(checkpoint, settings)
 
 
 def open_extractor(description: ModelDescription) -> SpeechFeatureExtractor:
