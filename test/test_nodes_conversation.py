@@ -43,11 +43,11 @@ def publisher_of(observer, topic):
     return publisher
 
 
-def speak(publisher, samples, utterance=""):
+def speak(publisher, samples, utterance="", pause_s=0.02):
     for first in range(0, len(samples), 4000):
         piece = samples[first : first + 4000]
         publisher.publish(make_chunk(piece, 16000, 0.0, "dialogue", utterance))
-        time.sleep(0.02)
+        time.sleep(pause_s)
 
 
 def events(states):
@@ -123,7 +123,8 @@ def test_barge_in_to_stillness_with_the_real_model():
         for phase in range(phases + 1):
             cuts_s.append(time.time())
             begin = int(draw.integers(0, len(speech) - 5 * 16000))
-            speak(audio, speech[begin : begin + 4 * 16000], f"{os.getpid()}-{phase}")
+            spoken = speech[begin : begin + 4 * 16000]
+            speak(audio, spoken, f"{os.getpid()}-{phase}", pause_s=0.002)
             time.sleep(1.05 + 0.4 * draw.random())
     moments = [(at_s, float(np.abs(m.velocity).max())) for at_s, m in joints]
     times_s = [t for t in (stillness_s(moments, cut_s) for cut_s in cuts_s[1:]) if t is not None]
