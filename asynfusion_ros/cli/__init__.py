@@ -35,6 +35,7 @@ COMMANDS = {
     "train": ("asynfusion_ros.training.commands", "train the teacher"),
     "distill": ("asynfusion_ros.training.commands", "distil a teacher into a few-step model"),
     "evaluate": ("asynfusion_ros.cli.evaluate", "measure a model on held-out recordings"),
+    "onnx": ("asynfusion_ros.cli.onnx_files", "write a model's networks as ONNX files"),
     "bench": ("asynfusion_ros.cli.bench", "measure speed beside baselines and limits"),
     "reproduce": ("asynfusion_ros.cli.reproduce", "make a table of the paper anew"),
 }

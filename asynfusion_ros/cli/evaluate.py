@@ -47,6 +47,12 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--method", choices=("lcm", "ddim"), default="lcm")
     parser.add_argument("--steps", default="4/8", metavar="FACE/BODY", help="sampling steps")
     parser.add_argument("--hop", type=int, default=EngineSettings.hop_frames, help="new frames")
+    parser.add_argument(
+        "--overlap", type=int, default=EngineSettings.overlap_frames, help="frames before those"
+    )
+    parser.add_argument(
+        "--warm-begin", type=float, default=EngineSettings.warm_begin, help="see warm_begin"
+    )
     parser.add_argument("--speaker", type=int, default=0, help="whose manner; 0 is nobody's")
     parser.add_argument("--seeds", type=int, default=1, help="motions that are sampled per take")
     parser.add_argument(
@@ -132,6 +138,8 @@ def engine_settings(arguments: argparse.Namespace) -> EngineSettings:
     expression_steps, gesture_steps = parse_steps(arguments.steps)
     return EngineSettings(
         hop_frames=arguments.hop,
+        overlap_frames=arguments.overlap,
+        warm_begin=arguments.warm_begin,
         method=arguments.method,
         expression_steps=expression_steps,
         gesture_steps=gesture_steps,
