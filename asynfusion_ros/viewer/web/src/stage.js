@@ -91,9 +91,9 @@ export class Stage {
     light.castShadow = true;
   }
 
-  // Level 0: everything; 1: fewer pixels; 2: no shadows, either.
+  // Level 0: everything; 1: fewer pixels; 2: still fewer, and no shadows.
   simplify() {
-    const ratio = [MOST_PIXEL_RATIO, 1, 1][this.level];
+    const ratio = [MOST_PIXEL_RATIO, 1, 0.6][this.level];
     this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, ratio));
     this.renderer.shadowMap.enabled = this.level < 2;
     this.key.castShadow = this.level < 2;
