@@ -258,7 +258,7 @@ def resident_mb() -> float:
 
 def slope_mb_per_h(memory: list[tuple[float, float]]) -> float | None:
     """Return the slope of the memory once the run has settled; None where it was too short."""
-    begin_s = max(600.0, SETTLED_SHARE * memory[-1][0])
+    begin_s = max(1200.0, SETTLED_SHARE * memory[-1][0])
     rows = np.array([row for row in memory if row[0] >= begin_s])
     return float(3600.0 * np.polyfit(*rows.T, 1)[0]) if len(rows) > 4 else None
 
