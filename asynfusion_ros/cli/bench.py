@@ -33,12 +33,7 @@ from asynfusion_ros.streaming.settings import EngineSettings
 
 LIVE = {
     "default": {},
-    "short delay": {
-        "hop_frames": 3,
-        "overlap_frames": 24,
-        "arrival_allowance_s": 0.06,
-        "compute_allowance_s": 0.1,
-    },
+    "short delay": {"hop_frames": 6, "overlap_frames": 24, "compute_allowance_s": 0.15},
 }
 
 
@@ -89,7 +84,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "hop_s": (extent.frames - extent.known) / checkpoint.description.fps_hz,
         "step": describe_step(checkpoint, floors, extent),
     }
-    rounds, calls = (4, 3) if quick else (12, 8)
+    rounds, calls = (4, 3) if quick else (8, 5)
     with tqdm(total=rounds, desc="windows", unit=" rounds") as bar:
         document["windows"] = time_windows(
             checkpoint,
@@ -104,15 +99,15 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             REFERENCE: time_reference(device, cores, 63, 3),
             "reference-27": time_reference(device, cores, 27, 3),
         }
-    document["hops"] = time_hops(checkpoint, 30 if quick else 80)
+    document["hops"] = time_hops(checkpoint, 30 if quick else 60)
     settings = EngineSettings()
     document["streams_hop_s"] = settings.hop_frames / checkpoint.description.fps_hz
-    counts = (1, 2) if quick else (1, 2, 3, 4, 6, 8)
-    document["streams"] = time_streams(checkpoint, counts, settings, 2.0 if quick else 10.0)
+    counts = (1, 2) if quick else (1, 2, 3, 4, 6)
+    document["streams"] = time_streams(checkpoint, counts, settings, 2.0 if quick else 8.0)
     document["max_streams"] = most_streams(document["streams"])
-    document["growth"] = measure_growth(checkpoint, settings, 60 if quick else 600)
+    document["growth"] = measure_growth(checkpoint, settings, 60 if quick else 300)
     if arguments.live:
-        seconds = 5.0 if quick else 30.0
+        seconds = 5.0 if quick else 25.0
         chosen = dict(list(LIVE.items())[:1]) if quick else LIVE
         document["live"] = {
             name: measure_live(given, seconds, folder) for name, given in chosen.items()

@@ -138,8 +138,8 @@ class _Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # it warns of inputs that a deaf branch does not use
-        spinning = "1" if threads > 1 else "0"  # which pays only where work is shared
-        options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+        # Each graph has a pool of its own, and pools that spin take the cores from each other.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )

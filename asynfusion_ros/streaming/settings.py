@@ -17,7 +17,7 @@ class EngineSettings(Settings):
     """Windows, delays and policies of the streaming engine; `generate` uses the same ones."""
 
     hop_frames: int = setting(
-        6,
+        12,
         doc="New frames per window: fewer lowers the latency and costs compute; a multiple of 3",
         unit="frames",
         minimum=FRAMES_PER_STEP,
@@ -53,7 +53,7 @@ class EngineSettings(Settings):
         maximum=5.0,
     )
     compute_allowance_s: float = setting(
-        0.2,
+        0.3,
         doc="Time granted to compute one window; part of the output delay",
         unit="s",
         minimum=0.0,
