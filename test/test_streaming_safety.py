@@ -104,7 +104,7 @@ def test_an_engine_that_delivers_nothing_leaves_a_safe_pose(trouble):
     if trouble == "dies":
         engine._mailbox.fail("it died")
     engine.advance = lambda: False
-    player.run(3.5)
+    player.run(5.0)
     assert generator.windows  # it had moved before
     assert np.ptp(joints_of(player, -30)[:, :24], axis=0).max() < 1e-4
     idle = np.clip(engine._playback._idle[1], -1, 1)

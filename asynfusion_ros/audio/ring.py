@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections import Counter
 
@@ -26,7 +27,9 @@ class AudioRing:
         if capacity < 1:
             raise AudioError(f"the ring's capacity is {capacity} samples; it must be at least 1")
         self.counts: Counter[str] = Counter(gap_samples=0, late_samples=0)
-        self._data = np.zeros(capacity, np.float32)
+        # Pages of its own: given out as sound comes, and back when the ring goes. The allocator
+        # keeps a heap for each thread that ever made one, and megabytes would stay in each.
+        self._data = np.frombuffer(mmap.mmap(-1, 4 * capacity), np.float32)
         self._end = 0
         self._lock = threading.Lock()
 

@@ -72,8 +72,9 @@ class WindowSampler(ABC):
         self._last, self._rows = latest, request.rows
 
     def close(self) -> None:
-        """End what the sampler started; it samples no more."""
+        """End what the sampler started and free its graphs; it samples no more."""
         self.reset()
+        self._runners.clear()
 
     def warm_up(self, frames: int | None = None) -> float:
         """Sample silence, with and without known frames, until torch has optimised its graphs.

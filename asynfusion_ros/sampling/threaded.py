@@ -106,6 +106,7 @@ class ThreadedSampler(WindowSampler):
             if executor.alive:
                 executor.close(self.settings.timeout_s)
         self._last, self._futures = {}, []
+        self._runners.clear()
 
     def _check_state(self) -> None:
         if self._closed:
