@@ -42,7 +42,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser = subparsers.add_parser("bench", help="measure speed beside baselines and limits")
     parser.add_argument("--checkpoint", type=Path, default=None, help=f"default: {DEFAULT_MODEL}")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds; ends within a minute")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and parts")
     parser.add_argument(
         "--live", action=argparse.BooleanOptionalAction, default=True, help="run the ROS graph, too"
     )

@@ -12,22 +12,21 @@ import copy
 import math
 import time
 import traceback
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from functools import partial
 
 import torch
 
-from asynfusion_ros.errors import ConfigError, SamplerError, StateError
+from asynfusion_ros.errors import ConfigError, SamplerError
 from asynfusion_ros.networks import DualBranchDiT
-from asynfusion_ros.sampling.base import WindowSampler
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.device_timings import measure
 from asynfusion_ros.sampling.device_work import Event, Work, WorkDevice, open_device
 from asynfusion_ros.sampling.executor import BranchExecutor
 from asynfusion_ros.sampling.hearing import HearingPlan, Step
+from asynfusion_ros.sampling.in_threads import SamplerInThreads
 from asynfusion_ros.sampling.launches import Launches
 from asynfusion_ros.sampling.order import check_ticks, parallel, turns
 from asynfusion_ros.sampling.recorded_window import Lanes, RecordedWindow
@@ -54,7 +53,7 @@ def bucket(batch: int) -> int:
     return 3 * power // 4 if power >= 4 and batch <= 3 * power // 4 else power
 
 
-class GraphSampler(WindowSampler):
+class GraphSampler(SamplerInThreads):
     """Samples windows by replaying recorded work, in threads or in turn, on a GPU or the CPU.
 
     Who hears which step of whom is fixed before a window begins: by `pacing`, where 'free' stands
@@ -91,19 +90,9 @@ class GraphSampler(WindowSampler):
         threaded = self.settings.execution == "threaded"
         # The body takes more steps: what it launches goes first.
         self._lanes = Lanes(first, self._device.lane(urgent=True) if threaded else first)
-        self._executors = (
-            {name: BranchExecutor(f"{name} launches", 1) for name in BRANCHES} if threaded else {}
-        )
+        if threaded:
+            self._own({name: BranchExecutor(f"{name} launches", 1) for name in BRANCHES})
         self._recorded: OrderedDict[_KEY, RecordedWindow] = OrderedDict()
-        self._futures: list[Future[None]] = []
-        self._failed: str | None = None
-        self._closed = False
-        weakref.finalize(self, _end, tuple(self._executors.values()))
-
-    @property
-    def failed(self) -> str | None:
-        """Traceback of what ended the last window; None while all is well."""
-        return self._failed
 
     def sample_window(
         self, request: WindowRequest, ticks: Sequence[Tick] | None = None
@@ -142,35 +131,14 @@ class GraphSampler(WindowSampler):
             sizes = self.network.settings
             return self._find(batch, frames or sizes.window_frames, emotion, None)
 
-    def reset(self) -> None:
-        """Forget any failure; raise SamplerError if a thread is stuck."""
-        _, busy = wait(self._futures, self.settings.timeout_s)
-        if busy:
-            raise SamplerError(
-                f"a branch still launches after {self.settings.timeout_s} s; close this sampler "
-                "and make a new one"
-            )
-        super().reset()
-        self._futures, self._failed = [], None
-
     def close(self) -> None:
         """End the threads and forget all recorded work; calling it again is harmless."""
-        self._closed = True
-        for executor in self._executors.values():
-            if executor.alive:
-                executor.close(self.settings.timeout_s)
-        self._futures = []
+        super().close()
         self._recorded.clear()
 
     def _make_runner(self, branch: str) -> Runner:
         """Return what the base class asks for; recorded work takes its place."""
         return StagedBranch(getattr(self.network, branch), traced=False)
-
-    def _check_state(self) -> None:
-        if self._closed:
-            raise StateError("this sampler is closed; make a new one")
-        if self._failed:
-            raise SamplerError(f"the sampler failed; reset it before use. It said:\n{self._failed}")
 
     def _find(
         self, batch: int, frames: int, emotion: bool, ticks: Sequence[Tick] | None
@@ -279,9 +247,3 @@ def _guard(branch: str, job: Callable[[], None], launches: Launches) -> None:
     except BaseException:
         launches.fail(f"the {branch} branch failed:\n{traceback.format_exc()}")
         raise
-
-
-def _end(executors: Sequence[BranchExecutor]) -> None:
-    """Let the threads of a sampler that was never closed end by themselves."""
-    for executor in executors:
-        executor.close(timeout_s=0.0)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import time
 import traceback
-import weakref
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from asynfusion_ros.errors import SamplerError, StateError
+from asynfusion_ros.errors import SamplerError
 from asynfusion_ros.networks.branch import Exchange
-from asynfusion_ros.sampling.base import WindowSampler
 from asynfusion_ros.sampling.branch_log import BranchLog
 from asynfusion_ros.sampling.branch_window import BranchWindow, Snapshot
 from asynfusion_ros.sampling.buffer import FeatureBuffer
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.executor import BranchExecutor, DeviceLane
+from asynfusion_ros.sampling.in_threads import SamplerInThreads
 from asynfusion_ros.sampling.settings import SamplerSettings
 from asynfusion_ros.sampling.window import (
     BRANCHES,
@@ -40,7 +39,7 @@ class _Done(NamedTuple):
     event: object
 
 
-class ThreadedSampler(WindowSampler):
+class ThreadedSampler(SamplerInThreads):
     """Asynchronous sampling in two persistent threads (one per branch), joined at each window.
 
     Steps taken together (the cold start) trade features block by block through the buffer: the same
@@ -54,16 +53,7 @@ class ThreadedSampler(WindowSampler):
         device = next(self.network.parameters()).device
         threads = self.settings.threads_per_branch
         self._lanes = {name: DeviceLane(device) for name in BRANCHES}
-        self._executors = {name: BranchExecutor(f"{name} branch", threads) for name in BRANCHES}
-        self._futures: list[Future[_Done]] = []
-        self._failed: str | None = None
-        self._closed = False
-        weakref.finalize(self, _end, tuple(self._executors.values()))
-
-    @property
-    def failed(self) -> str | None:
-        """Traceback of what ended the last window; None while all is well."""
-        return self._failed
+        self._own({name: BranchExecutor(f"{name} branch", threads) for name in BRANCHES})
 
     def sample_window(
         self, request: WindowRequest, ticks: Sequence[Tick] | None = None
@@ -86,33 +76,6 @@ class ThreadedSampler(WindowSampler):
         elapsed_s = time.perf_counter() - start_s
         timings = WindowTimings(elapsed_s, face.timings, body.timings, buffer.trace)
         return WindowResult(face.x.clone(), body.x.clone(), timings)
-
-    def reset(self) -> None:
-        """Forget the window before and any failure; raise SamplerError if a thread is stuck."""
-        _, busy = wait(self._futures, self.settings.timeout_s)
-        if busy:
-            raise SamplerError(
-                f"a branch still computes after {self.settings.timeout_s} s; close this sampler "
-                "and make a new one"
-            )
-        super().reset()
-        self._futures = []
-        self._failed = None
-
-    def close(self) -> None:
-        """End both threads, waiting at most `timeout_s` for each; calling it again is harmless."""
-        self._closed = True
-        for executor in self._executors.values():
-            if executor.alive:
-                executor.close(self.settings.timeout_s)
-        self._last, self._futures = {}, []
-        self._runners.clear()
-
-    def _check_state(self) -> None:
-        if self._closed:
-            raise StateError("this sampler is closed; make a new one")
-        if self._failed:
-            raise SamplerError(f"the sampler failed; reset it before use. It said:\n{self._failed}")
 
     def _run(
         self, name: str, request: WindowRequest, buffer: FeatureBuffer, joint: int, ready: object
@@ -166,12 +129,6 @@ class ThreadedSampler(WindowSampler):
         for result in (face, body):
             _wait_in_caller(result)
         return face, body
-
-
-def _end(executors: Sequence[BranchExecutor]) -> None:
-    """Let the threads of a sampler that was never closed end by themselves."""
-    for executor in executors:
-        executor.close(timeout_s=0.0)
 
 
 def _trading(name: str, step: int, buffer: FeatureBuffer, lane: DeviceLane) -> Exchange:
