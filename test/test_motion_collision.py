@@ -78,3 +78,35 @@ def test_joints_never_touch_on_their_way(poses, hold):
         for _ in range(hold):
             positions = limiter.advance(body, 1 / 60)
             assert GUARD.clearance(positions[:24]).min() > 0.0
+
+
+@FEW
+@given(POSES, st.integers(0, 10**6), st.floats(1e-4, 0.3))
+def test_no_point_moves_further_than_reach_allows(angles, seed, size):
+    other = angles + np.random.default_rng(seed).normal(size=angles.shape) * size
+    bound = np.abs(other - angles) @ GUARD._reach_m
+    change = np.abs(GUARD.clearance(other) - GUARD.clearance(angles)).max(axis=-1)
+    assert (change <= bound + 1e-9).all()
+
+
+@FEW
+@given(st.lists(POSES, min_size=2, max_size=4), st.integers(2, 30))
+def test_what_is_not_measured_is_decided_as_if_it_were(poses, steps):
+    lazy = ArmGuard(SKELETON)
+    for one, other in zip(poses, poses[1:], strict=False):
+        for share in np.linspace(0.0, 1.0, steps):
+            angles = one + share * (other - one)
+            fresh = ArmGuard(SKELETON)
+            assert np.array_equal(lazy.hold_off(angles), fresh.hold_off(angles))
+            ahead = angles + 0.02 * (other - one)
+            assert np.array_equal(lazy.veto(angles, ahead), fresh.veto(angles, ahead))
+
+
+def test_calm_motion_is_seldom_measured(monkeypatch):
+    guard, measured = ArmGuard(SKELETON), []
+    exact = guard.clearance
+    monkeypatch.setattr(guard, "clearance", lambda poses: measured.append(1) or exact(poses))
+    swing = np.where(GUARD._channels[0], 0.1, 0.0)
+    for k in range(240):
+        guard.hold_off(REST + swing * np.sin(0.05 * k))
+    assert 1 <= len(measured) < 60

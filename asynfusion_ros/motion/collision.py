@@ -2,6 +2,9 @@
 
 Distances of segments after Ericson (2005), Real-Time Collision Detection, sec. 5.1.9. Torso, head
 and arms all hang on the chest, so everything is measured in its frame.
+
+A joint that turns by an angle moves what hangs on it by at most that angle times its reach. So a
+pose near one that was measured, with room to spare, is clear without being measured itself.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ class ArmGuard:
         ]
         self._head = np.repeat([name == "head" for name in names], 3)
         self._near_head = np.array([c.link == "head" for c in self._obstacles], np.bool_)
+        self._reach_m = self._measure_reach()
+        self._measured: tuple[Array, Array] | None = None  # a pose (3 J,), its arms' clearance (2,)
         self.collisions = 0
 
     def clearance(self, angles: npt.ArrayLike) -> Array:
@@ -60,9 +65,9 @@ class ArmGuard:
 
     def hold_off(self, angles: Array) -> Array:
         """Return angles (3 J,) whose arms are taken back towards rest until they are clear."""
-        if not self._active:
+        if not self._active or self._surely_clear(angles[None], NEAR_M):
             return angles
-        near = self.clearance(angles).min(axis=-1) < NEAR_M
+        near = self._measure(angles[None])[0].min(axis=-1) < NEAR_M
         if not near.any():
             return angles
         self.collisions += int(np.count_nonzero(near))
@@ -80,14 +85,44 @@ class ArmGuard:
         if not self._active:
             return halt
         balls = len(self._head)
-        gaps = self.clearance(np.stack([positions[:balls], stops[:balls]]))
-        bad = gaps.min(axis=0) < TOUCH_M  # (2, obstacles)
+        poses = np.stack([positions[:balls], stops[:balls]])
+        if self._surely_clear(poses, TOUCH_M):
+            return halt
+        bad = self._measure(poses).min(axis=0) < TOUCH_M  # (2, obstacles)
         for side in (0, 1):
             if bad[side].any():
                 halt[:balls] |= self._channels[side]
                 if (bad[side] & self._near_head).any():
                     halt[:balls] |= self._head
         return halt
+
+    def _surely_clear(self, poses: Array, least_m: float) -> bool:
+        """Return whether poses (N, 3 J) are so near the measured one that both arms are clear."""
+        if self._measured is None:
+            return False
+        angles, gaps = self._measured
+        return bool(np.all(gaps - np.abs(poses - angles) @ self._reach_m >= least_m))
+
+    def _measure(self, poses: Array) -> Array:
+        """Return the clearance (N, 2, obstacles) of poses (N, 3 J), and remember the first."""
+        gaps = self.clearance(poses)
+        self._measured = (poses[0].copy(), gaps[0].min(axis=-1))
+        return gaps
+
+    def _measure_reach(self) -> Array:
+        """Return how far from each joint what it moves may be (3 J, 2) [m], by arm and obstacles."""
+        joints = self._skeleton.joints
+        far = dict.fromkeys(self._skeleton.joint_names, 0.0)
+        for capsule in self._skeleton.capsules:
+            ends = (np.linalg.norm(capsule.from_m), np.linalg.norm(capsule.to_m))
+            far[capsule.link] = max(far[capsule.link], *map(float, ends))
+        for joint in reversed(joints):  # children come after their parents
+            if joint.parent is not None:
+                length = float(np.linalg.norm(joint.offset_m))
+                far[joint.parent] = max(far[joint.parent], length + far[joint.name])
+        reach = np.repeat([far[joint.name] for joint in joints], 3)
+        inside = np.repeat([joint.parent is not None for joint in joints], 3)  # not the frame's own
+        return np.stack([reach * (inside & (own | self._head)) for own in self._channels], axis=1)
 
     def _take_back(self, angles: Array, side: int) -> Array:
         low, high = 0.0, 1.0
