@@ -48,7 +48,9 @@ class Soak:
         self.world = World(seed, limits)
         self.scenes: Counter[str] = Counter()
         self.disturbances: Counter[str] = Counter()
-        self.mute_scenes = self.lost_samples = 0
+        self.lost_samples = 0
+        self.mute_scenes: list[str] = []
+        self._last = ("", "")  # scene and disturbance before this one
         self.memory = [(0.0, resident_mb())]
         self._failed_s: list[float] = []
         self._passed_s = 0.0  # of what the clock has gone on, jumps left out
@@ -66,6 +68,7 @@ class Soak:
         ]  # fmt: skip
         name, play = self.rng.choice(kinds)
         self.scenes[name] += 1
+        last, self._last = self._last, (name, "")
         seconds = self.rng.uniform(3.0, 20.0)
         spoken = play(seconds)
         before = self.world.watch.states["speech"]
@@ -77,7 +80,9 @@ class Soak:
         else:
             self.run(seconds + 1.5)
             heard = self.world.watch.states["speech"] - before
-            self.mute_scenes += spoken and heard * TICK_S < 0.5 * seconds
+            if spoken and heard * TICK_S < 0.5 * seconds:
+                seen = f"{heard * TICK_S:.1f} of {seconds:.1f} s at {self._passed_s:.1f} s"
+                self.mute_scenes.append(f"{name}, {seen}, after {' and '.join(filter(None, last))}")
 
     def speech(self, seconds: float) -> bool:
         """A live source."""
@@ -164,6 +169,7 @@ class Soak:
         ]
         name, act = rng.choice(kinds)
         self.disturbances[name] += 1
+        self._last = (self._last[0], name)
         act()
 
     def _halt(self) -> None:
@@ -209,6 +215,7 @@ class Soak:
                 if self._passed_s >= account_s:
                     self.account()
                     account_s += 600.0
+                    print(f"{self._passed_s / 3600.0:.2f} h", file=sys.stderr, flush=True)
             self.account()
             left = self.world.close()
         except DeadlockError as error:
@@ -225,7 +232,7 @@ class Soak:
         if self.lost_samples:
             broken.append(f"{self.lost_samples} samples of audio are not accounted for")
         if self.mute_scenes:
-            broken.append(f"{self.mute_scenes} undisturbed scenes without speech")
+            broken += [f"no speech in {scene}" for scene in self.mute_scenes]
         if slope is not None and slope > MOST_MB_PER_H:
             broken.append(f"memory grows by {slope:.2f} MB in an hour")
         return {

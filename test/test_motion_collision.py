@@ -1,5 +1,7 @@
 """Arms keep clear of torso and head, whatever is asked of them."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,7 +95,7 @@ def test_no_point_moves_further_than_reach_allows(angles, seed, size):
 @given(st.lists(POSES, min_size=2, max_size=4), st.integers(2, 30))
 def test_what_is_not_measured_is_decided_as_if_it_were(poses, steps):
     lazy = ArmGuard(SKELETON)
-    for one, other in zip(poses, poses[1:], strict=False):
+    for one, other in itertools.pairwise(poses):
         for share in np.linspace(0.0, 1.0, steps):
             angles = one + share * (other - one)
             fresh = ArmGuard(SKELETON)

@@ -18,7 +18,7 @@ from asynfusion_ros.evaluation.beats import BEAT_JOINTS, BeatSettings
 from asynfusion_ros.evaluation.distances import DISTANCE_OF, training_distance
 from asynfusion_ros.evaluation.diversity import REDUCTIONS
 from asynfusion_ros.evaluation.embedding import Embedding
-from asynfusion_ros.evaluation.generators import open_generator
+from asynfusion_ros.evaluation.generators import open_generator, open_rolling_generator
 from asynfusion_ros.evaluation.heldout import Results, Ruler, make_subjects, measure_subjects
 from asynfusion_ros.evaluation.report import make_document, make_notes, make_table
 from asynfusion_ros.evaluation.takes import open_embeddings, read_held_out, read_takes
@@ -52,6 +52,13 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     parser.add_argument(
         "--warm-begin", type=float, default=EngineSettings.warm_begin, help="see warm_begin"
+    )
+    parser.add_argument(
+        "--rolling",
+        type=int,
+        default=0,
+        metavar="LEVELS",
+        help="sample by a rolling schedule, for models that were trained with rolling_share",
     )
     parser.add_argument("--speaker", type=int, default=0, help="whose manner; 0 is nobody's")
     parser.add_argument("--seeds", type=int, default=1, help="motions that are sampled per take")
@@ -99,7 +106,11 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         return 0
     held_out = read_held_out(arguments.data, arguments.split, takes)
     checkpoint = Checkpoint.load(arguments.checkpoint or find_resource(DEFAULT_MODEL))
-    generator = open_generator(checkpoint, settings)
+    generator = (
+        open_rolling_generator(checkpoint, settings, arguments.rolling)
+        if arguments.rolling
+        else open_generator(checkpoint, settings)
+    )
     with tqdm(unit=" takes") as bar:
         subjects = make_subjects(generator, held_out, progress_of(bar), arguments.seeds)
     generator.close()

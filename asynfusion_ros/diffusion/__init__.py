@@ -1,12 +1,13 @@
 """The diffusion process: frozen tables and pure functions, no network.
 
 The schedule and its predictions in `schedule`, the two samplers' steps in `ddim` and `lcm`, known
-frames in `overlap`.
+frames in `overlap`, frames with times of their own in `rolling`.
 """
 
 from asynfusion_ros.diffusion.ddim import ddim_step, ddim_timesteps
 from asynfusion_ros.diffusion.lcm import boundary_scalings, consistency, lcm_step, lcm_timesteps
 from asynfusion_ros.diffusion.overlap import BLEND_BELOW, blend, blend_weights, impose
+from asynfusion_ros.diffusion.rolling import rolling_shares
 from asynfusion_ros.diffusion.schedule import PREDICTIONS, NoiseSchedule
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "impose",
     "lcm_step",
     "lcm_timesteps",
+    "rolling_shares",
 ]

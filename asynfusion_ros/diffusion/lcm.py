@@ -41,7 +41,7 @@ def boundary_scalings(t: Time, like: Tensor) -> tuple[Tensor, Tensor]:
     c_skip = SIGMA_DATA**2 / (scaled**2 + SIGMA_DATA**2)
     c_out = scaled / (scaled**2 + SIGMA_DATA**2).sqrt()
     if time.ndim:
-        shape = (-1,) + (1,) * (like.ndim - 1)
+        shape = (*time.shape, *[1] * (like.ndim - time.ndim))
         c_skip, c_out = c_skip.view(shape), c_out.view(shape)
     return c_skip.to(like), c_out.to(like)
 

@@ -1,7 +1,8 @@
 """The forward process: a frozen noise schedule and the algebra of its predictions.
 
 x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) e, for t in 0..T-1; t = -1 stands for clean data
-(abar = 1). Times are an int for the whole batch, or a tensor (B,), one for each sample.
+(abar = 1). Times are an int for the whole batch, or a tensor: (B,), one for each sample, or (B, T),
+one for each frame.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class NoiseSchedule:
                 raise ConfigError(f"diffusion time {t}; it must lie in -1..{self.steps - 1}")
             return signal[t + 1].to(like), noise[t + 1].to(like)
         index = t.long() + 1
-        shape = (-1,) + (1,) * (like.ndim - 1)
+        shape = (*t.shape, *[1] * (like.ndim - t.ndim))
         signal, noise = (table.to(t.device)[index].to(like) for table in (signal, noise))
         return signal.view(shape), noise.view(shape)
 

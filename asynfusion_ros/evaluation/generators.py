@@ -15,6 +15,7 @@ from asynfusion_ros.streaming.generator import (
     open_extractor,
     open_sampler,
 )
+from asynfusion_ros.streaming.rolling import RollingGenerator
 from asynfusion_ros.streaming.settings import EngineSettings
 
 Array = npt.NDArray[np.float32]
@@ -54,3 +55,11 @@ def open_generator(
         open_sampler(checkpoint, sampler or settings.sampler_settings()),
         settings,
     )
+
+
+def open_rolling_generator(
+    checkpoint: Checkpoint, settings: EngineSettings, levels: int
+) -> RollingGenerator:
+    """Return a generator by a rolling schedule of `levels`, whose extractor remembers."""
+    extractor = RememberingExtractor(open_extractor(checkpoint.description))
+    return RollingGenerator(checkpoint, extractor, settings, levels)

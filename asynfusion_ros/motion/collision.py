@@ -110,7 +110,7 @@ class ArmGuard:
         return gaps
 
     def _measure_reach(self) -> Array:
-        """Return how far from each joint what it moves may be (3 J, 2) [m], by arm and obstacles."""
+        """Return how far from a joint that may be which it moves (3 J, 2) [m], for either arm."""
         joints = self._skeleton.joints
         far = dict.fromkeys(self._skeleton.joint_names, 0.0)
         for capsule in self._skeleton.capsules:

@@ -51,7 +51,7 @@ class BranchCondition:
 
 @dataclass(frozen=True)
 class BranchState:
-    """A step under way: `tokens` (B, T, W) and the `modulation` of all blocks, (B, 1, W) each."""
+    """A step under way: `tokens` (B, T, W) and all blocks' `modulation`, (B, 1 or T, W) each."""
 
     tokens: Tensor
     modulation: tuple[Tensor, ...]
@@ -133,9 +133,10 @@ class Branch(nn.Module):
     def begin(
         self, x: Tensor, t: Tensor, condition: BranchCondition, known: Known | None
     ) -> BranchState:
-        """Embed noisy motion x (B, T, D) at diffusion times t (B,)."""
+        """Embed noisy motion x (B, T, D) at diffusion times t (B,), or (B, T) frame by frame."""
         tokens = self.embed_motion(x) + self.place(x.shape[1], known)  # (B, T, W)
-        modulation = self.modulate_at(t, condition.manner)  # (B, 1, M W)
+        modulate_all = self.modulate_at if t.ndim == 1 else self.modulate_frames
+        modulation = modulate_all(t, condition.manner)  # (B, 1 or T, M W)
         return BranchState(tokens, torch.split(modulation, tokens.shape[-1], dim=-1))
 
     def place(self, frames: int, known: Known | None) -> Tensor:
@@ -153,6 +154,17 @@ class Branch(nn.Module):
         context = functional.silu(embedded + manner)  # (..., W)
         modulation: Tensor = self.modulation(context)[..., None, :]  # (..., 1, M W)
         return modulation
+
+    def modulate_frames(self, t: Tensor, manner: Tensor) -> Tensor:
+        """Return all blocks' modulations (B, T, M W) at the frames' times t (B, T), 0 or more.
+
+        Frames of a window that share a time share the work.
+        """
+        most = int(t.max()) + 1
+        row = torch.arange(len(t), device=t.device)[:, None]  # (B, 1)
+        pairs, frame = torch.unique(row * most + t, return_inverse=True)  # (U,), (B, T)
+        modulation = self.modulate_at(pairs % most, manner[pairs // most])[:, 0]  # (U, M W)
+        return functional.embedding(frame, modulation)  # whose gradient is a fast sum
 
     def block(self, index: int, state: BranchState, condition: BranchCondition) -> Tensor:
         """Run block `index` and return its features F_i (B, T, W), before any interaction."""

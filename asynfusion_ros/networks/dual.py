@@ -54,8 +54,8 @@ class DualBranchDiT(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Run both branches in lock-step, trading features block by block.
 
-        x_face (B, T, face_dim) at t_face (B,), x_body (B, T, body_dim) at t_body (B,); returns the
-        two predictions in the same shapes.
+        x_face (B, T, face_dim) is at t_face, x_body (B, T, body_dim) at t_body: times (B,) of
+        windows, or (B, T) of frames. Returns the two predictions in the same shapes.
         """
         face = self.expression.begin(x_face, t_face, condition.expression, known_face)
         body = self.gesture.begin(x_body, t_body, condition.gesture, known_body)

@@ -23,7 +23,7 @@ def layer_norm(x: Tensor) -> Tensor:
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Return LN(x) (1 + scale) + shift for x (B, T, W) and shift, scale (B, 1, W)."""
+    """Return LN(x) (1 + scale) + shift for x (B, T, W) and shift, scale (B, 1 or T, W)."""
     return torch.addcmul(shift, layer_norm(x), scale + 1.0)
 
 
@@ -112,7 +112,7 @@ class DiTBlock(nn.Module):
         self.mlp = Mlp(width, mlp_ratio, dropout)
 
     def forward(self, x: Tensor, audio: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
-        """Map x (B, T, W), audio (B, T, W), and six modulations (B, 1, W) to (B, T, W)."""
+        """Map x (B, T, W), audio (B, T, W), and six modulations (B, 1 or T, W) to (B, T, W)."""
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = modulation
         x = x + audio  # (B, T, W)
         x = torch.addcmul(x, gate_a, self.attention(modulate(x, shift_a, scale_a)))  # (B, T, W)

@@ -19,6 +19,7 @@ from asynfusion_ros.nodes.avatar_parts import AvatarParts, OpenEngine, open_engi
 from asynfusion_ros.nodes.diagnostics import make_diagnostics
 from asynfusion_ros.nodes.interface import DIAGNOSTICS, MOTION_QOS
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
+from asynfusion_ros.nodes.priority import set_real_time
 from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import AvatarSettings
 from asynfusion_ros.srv import SetSpeaker, SetStyle
@@ -52,6 +53,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         self._shown: PlaybackFrame | None = None  # before the last cleanup
         self._halted = False
         self._published = (0, 0.0)
+        self._real_time: bool | None = None  # whether poses go first; None before it was tried
         self._steady = RosClock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, MOTION_QOS)
         self._health = self.create_timer(
@@ -129,12 +131,14 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         self._parts.engine.start()
         self._parts.listen()
         self._active_s = self._steady_s()
+        self._go_first()
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop listening and computing; the pose settles to rest. A dead engine is an error."""
         assert self._parts is not None
         super().on_deactivate(state)
+        set_real_time(0)
         failed = self._parts.engine.status().state == "failed"
         self._parts.ignore()
         try:
@@ -177,6 +181,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
             self._playback = None
         parts, self._parts = self._parts, None
         if parts is not None:
+            set_real_time(0)
             self._shown = parts.shown
             parts.close()
 
@@ -188,10 +193,23 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
     def _steady_s(self) -> float:
         return float(self._steady.now().nanoseconds) * 1e-9
 
+    def _go_first(self) -> None:
+        """Let this thread go first; it says once where that is not allowed."""
+        priority = self.get_parameter("real_time_priority").value
+        before, self._real_time = self._real_time, set_real_time(priority)
+        if before is None and not self._real_time:
+            self.get_logger().info(
+                "poses wait for other work where all cores are busy: no real-time priority is "
+                "allowed here (ulimit -r 1 allows it; real_time_priority 0 does not ask)"
+            )
+
     def _report_health(self) -> None:
         parts = self._parts
+        if self.state == "active":
+            self._go_first()  # again, where another avatar on this thread has given it up
         status = None if parts is None else parts.engine.status()
         others: dict[str, Any] = {"error": self._error, "halted": self._halted}
+        others["real_time"] = bool(self._real_time)
         if parts is not None:
             others["publish_hz"] = f"{self._publish_rate_hz(parts.motion.count):.2f}"
             others |= {f"node_{cause}": count for cause, count in parts.counts.items()}

@@ -52,6 +52,13 @@ class AvatarSettings(Settings):
         minimum=0.0,
         maximum=30.0,
     )
+    real_time_priority: int = setting(
+        1,
+        doc="Poses go out before any other work of this computer (SCHED_FIFO), where the system "
+        "allows that; 0: like other work",
+        minimum=0,
+        maximum=99,
+    )
     autostart: bool = setting(
         True, doc="Configure and activate without being asked; turn off under a lifecycle manager"
     )

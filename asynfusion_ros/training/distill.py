@@ -42,6 +42,7 @@ class DistillObjective(Objective):
         batch = self.sample(draw)
         stride = self.schedule.steps // settings.origin
         drawn = self.draw_times(generator, len(batch.face), settings.origin)
+        drawn = self.spread_times(drawn, batch, generator, settings.origin)
         times = (stride * (drawn[0] + 1) - 1, stride * (drawn[1] + 1) - 1)
         noised = self.add_noise(batch, times, generator)
         x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
@@ -79,7 +80,7 @@ class DistillObjective(Objective):
         at = (earlier[0].clamp(min=0), earlier[1].clamp(min=0))
         ends = self._consistent(self._target, batch, (moved[0], moved[1]), at)
         face, body = (
-            torch.where((goal < 0)[:, None, None], value, end)
+            torch.where((goal < 0).view(*goal.shape, *[1] * (3 - goal.ndim)), value, end)
             for goal, value, end in zip(earlier, moved, ends, strict=True)
         )
         return face, body

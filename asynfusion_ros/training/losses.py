@@ -41,7 +41,7 @@ def denoising_loss(
     not drown the rest (Hang et al. 2023, min-SNR).
     """
     signal, sigma = schedule.levels(t, x0)
-    snr = (signal / sigma) ** 2  # (B, 1, 1)
+    snr = (signal / sigma) ** 2  # (B, 1 or T, 1)
     noise = weighted_mean(snr.clamp(max=settings.noise_weight_cap) * (x0_hat - x0) ** 2, weights)
     huber = weighted_mean(functional.huber_loss(x0_hat, x0, reduction="none"), weights)
     moved = (x0_hat[:, 1:] - x0_hat[:, :-1]) - (x0[:, 1:] - x0[:, :-1])  # (B, T - 1, D)

@@ -37,6 +37,15 @@ class TrainSettings(Settings):
         minimum=0,
         maximum=1,
     )
+    rolling_share: float = setting(
+        0.0,
+        doc="Share of windows whose frames have diffusion times of their own: clean where known, "
+        "then noisier from block to block, for a rolling schedule",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    rolling_levels: int = setting(4, doc="Blocks of such a schedule", minimum=1, maximum=50)
+    rolling_block_frames: int = setting(3, doc="Frames of a block", unit="frames", minimum=1)
     known_share: float = setting(
         0.75, doc="Share of windows whose first frames are given", minimum=0.0, maximum=1.0
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from asynfusion_ros.diffusion import NoiseSchedule
+from asynfusion_ros.diffusion import NoiseSchedule, rolling_shares
 from asynfusion_ros.motion.blendshapes import mouth_opening
 from asynfusion_ros.networks import Condition, DualBranchDiT
 from asynfusion_ros.training.ahead import Ahead
@@ -23,7 +23,7 @@ _AHEAD = 6  # batches that are made while a GPU computes
 
 @dataclass(frozen=True)
 class Noised:
-    """Both streams of a batch under noise: times (B,), noise and noisy motion (B, T, D)."""
+    """Both streams of a batch under noise (B, T, D), and their times (B,) or (B, T)."""
 
     t_face: Tensor
     t_body: Tensor
@@ -64,6 +64,35 @@ class Objective:
         body = torch.where(apart, times[1], times[0])
         return times[0].to(self.device), body.to(self.device)
 
+    def spread_times(
+        self, times: Pair, batch: Batch, generator: torch.Generator, count: int
+    ) -> Pair:
+        """Give the frames of the rolling share of windows times of their own in 0..count-1.
+
+        Returns the times (B,) as they are where there is no such share, else times (B, T).
+        """
+        settings = self.settings
+        if settings.rolling_share == 0.0:
+            return times
+        size, frames, _ = batch.known.shape
+        rolls = torch.rand(size, generator=generator) < settings.rolling_share
+        phases = torch.rand((2, size), generator=generator)
+        apart = torch.rand(size, generator=generator) < settings.independent_share
+        phases[1] = torch.where(apart, phases[1], phases[0])
+        known = batch.known[..., 0].sum(dim=1).long()  # (B,)
+        blocks = (frames, settings.rolling_block_frames, settings.rolling_levels)
+        face, body = (
+            torch.where(
+                rolls.to(self.device)[:, None],
+                (rolling_shares(known, phase.to(self.device), *blocks) * (count - 1))
+                .round()
+                .long(),
+                time[:, None],
+            )  # (B, T)
+            for phase, time in zip(phases, times, strict=True)
+        )
+        return face, body
+
     def add_noise(self, batch: Batch, times: Pair, generator: torch.Generator) -> Noised:
         """Noise both streams; what a window lacks, face or body, is pure noise."""
         noise_face = torch.randn(batch.face.shape, generator=generator).to(self.device)
@@ -73,7 +102,8 @@ class Objective:
         return Noised(t_face, t_body, noise_face, noise_body, x_face, x_body)
 
     def _noise(self, x0: Tensor, noise: Tensor, t: Tensor, given: Tensor) -> Pair:
-        t = torch.where(given, t, self.schedule.steps - 1)  # (B,)
+        has = given if t.ndim == 1 else given[:, None]  # (B,) or (B, 1)
+        t = torch.where(has, t, self.schedule.steps - 1)  # (B,) or (B, T)
         x = self.schedule.add_noise(x0, noise, t)  # (B, T, D)
         return t, torch.where(given[:, None, None], x, noise)
 
@@ -113,7 +143,9 @@ class TeacherObjective(Objective):
     def loss(self, network: DualBranchDiT, draw: int, generator: torch.Generator) -> Tensor:
         """Return the loss of the batch that `draw` decides."""
         batch = self.sample(draw)
-        times = self.draw_times(generator, len(batch.face), self.schedule.steps)
+        count = self.schedule.steps
+        times = self.draw_times(generator, len(batch.face), count)
+        times = self.spread_times(times, batch, generator, count)
         return self._error(network, batch, self.add_noise(batch, times, generator))
 
     def validate(self, network: DualBranchDiT) -> dict[str, float]:
