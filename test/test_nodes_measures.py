@@ -38,6 +38,7 @@ def record(count=61, delay_s=0.8):
         (100.0, {**values, "rss_mb": "400", "cpu_s": "1.0", "count_audio_gaps": "0"}),
         (110.0, {**values, "rss_mb": "410", "cpu_s": "6.0", "count_audio_gaps": "2"}),
     ]
+    recording.stolen_s = 0.02
     return recording
 
 
@@ -56,6 +57,7 @@ def test_known_figures():
     assert report["rss_growth_mb"] == 10.0
     assert report["cpu_cores"] == pytest.approx(0.5)
     assert report["audio_gaps"] == 2
+    assert report["stolen_share"] == pytest.approx(0.02)
 
 
 def test_nothing_heard_gives_nulls_not_errors(tmp_path):

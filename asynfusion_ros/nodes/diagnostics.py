@@ -81,3 +81,16 @@ def resident_mb() -> float:
     except (OSError, ValueError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def stolen_s() -> float:
+    """Return how long other machines on its host have kept this one from its cores so far [s].
+
+    The mean over cores; 0 where there is no host, or no /proc.
+    """
+    try:
+        values = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+        ticks = int(values[8])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return ticks / float(os.sysconf("SC_CLK_TCK")) / (os.cpu_count() or 1)

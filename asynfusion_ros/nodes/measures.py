@@ -31,6 +31,7 @@ class Recording:
         audio: (stamp of the first sample [s], its end [s], arrival [s]) of each audio message.
         nan_frames: poses or faces that were not finite.
         diagnostics: the avatar's values, oldest first, with their arrival.
+        stolen_s: how long the host of a virtual machine kept it from its cores.
     """
 
     joint_times_s: list[float] = field(default_factory=list)
@@ -42,6 +43,7 @@ class Recording:
     audio: list[tuple[float, float, float]] = field(default_factory=list)
     nan_frames: int = 0
     diagnostics: list[tuple[float, Mapping[str, str]]] = field(default_factory=list)
+    stolen_s: float = 0.0
 
     def add_joints(
         self, arrival_s: float, stamp_ns: int, names: Sequence[str], positions: npt.ArrayLike
@@ -72,8 +74,9 @@ def summarise(recording: Recording) -> dict[str, Any]:
     first = recording.diagnostics[0] if recording.diagnostics else (0.0, {})
     last = recording.diagnostics[-1] if recording.diagnostics else (0.0, {})
     values = last[1]
+    span_s = _span_s(recording.joint_times_s)
     return {
-        "seconds": _span_s(recording.joint_times_s),
+        "seconds": span_s,
         "joint_states_hz": _rate_hz(recording.joint_times_s),
         "blendshapes_hz": _rate_hz(recording.face_times_s),
         "stamp_mismatches": count_mismatches(recording.joint_stamps, recording.face_stamps),
@@ -86,6 +89,7 @@ def summarise(recording: Recording) -> dict[str, Any]:
         "rss_mb": _number(values, "rss_mb"),
         "rss_growth_mb": _growth(first[1], values, "rss_mb"),
         "cpu_cores": _cores(first, last),
+        "stolen_share": recording.stolen_s / span_s if span_s > 0 else None,
         "deadline_misses": _whole(values, "count_deadline_misses"),
         "windows": _whole(values, "count_windows"),
         "refused_messages": _whole(values, "node_refused_messages"),
