@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_streaming_generator import NETWORK
+from test_streaming_generator import NETWORK, LoudnessExtractor
 
 from asynfusion_ros.bench import streams
 from asynfusion_ros.bench.floors import Floors
@@ -66,13 +66,13 @@ def test_a_step_s_work_is_that_of_its_products():
 
 @pytest.fixture
 def cheap(monkeypatch):
+    monkeypatch.setattr(streams, "open_extractor", lambda description: LoudnessExtractor())
     monkeypatch.setattr(
         streams.MotionGenerator, "open", lambda checkpoint, settings: make_generator(settings)
     )
 
 
 def make_generator(settings):
-    from test_streaming_generator import LoudnessExtractor
 
     from asynfusion_ros.streaming.generator import MotionGenerator, open_sampler
 
@@ -100,7 +100,7 @@ def test_a_page_has_every_part(cheap, tmp_path):
         "hop_s": 0.4,
         "step": describe_step(TINY, FLOORS, extent),
         "windows": time_windows(TINY, cores=1, rounds=1, calls=1, extent=extent),
-        "hops": streams.time_hops(TINY, 12),
+        "hops": streams.time_hops(TINY, 20),
         "streams": streams.time_streams(TINY, (1,), EngineSettings(), 1.0),
         "streams_hop_s": 0.4,
         "max_streams": 1,

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.bench.measure import Timing
+from asynfusion_ros.evaluation.generators import open_generator
 from asynfusion_ros.sampling import Checkpoint
-from asynfusion_ros.streaming.generator import MotionGenerator
+from asynfusion_ros.streaming.generator import MotionGenerator, open_extractor
+from asynfusion_ros.streaming.rolling import RollingGenerator
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.sharing import SharedGenerator, SharingCounts
 from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ
@@ -26,10 +28,19 @@ SUSTAINED = 0.8  # a hop is sustained where the 99th percentile of windows takes
 
 @dataclass(frozen=True)
 class Way:
-    """A way to a short hop: what it is, and the engine's settings."""
+    """A way to a short hop: what it is, the engine's settings, levels of a rolling schedule."""
 
     title: str
     settings: dict[str, Any]
+    levels: int = 0
+
+    def open(self, checkpoint: Checkpoint, hop_frames: int) -> MotionGenerator:
+        """Return a generator that goes this way."""
+        settings = EngineSettings(hop_frames=hop_frames, **self.settings)
+        if self.levels:
+            extractor = open_extractor(checkpoint.description)
+            return RollingGenerator(checkpoint, extractor, settings, self.levels)
+        return MotionGenerator.open(checkpoint, settings)
 
 
 WAYS = {
@@ -44,8 +55,10 @@ WAYS = {
             "gesture_steps": 5,
         },
     ),
+    "rolling": Way("rolling schedule of 4 levels, one evaluation (on torch)", {}, levels=4),
 }
 HOPS = (3, 6, 12)
+MANY_WINDOWS = 10_000
 
 
 def make_speech(seconds: float, seed: int = 0) -> Array:
@@ -62,13 +75,13 @@ def time_hops(checkpoint: Checkpoint, windows: int) -> dict[str, dict[str, Any]]
     results = {}
     for way_name, way in WAYS.items():
         for hop in HOPS:
-            settings = EngineSettings(hop_frames=hop, **way.settings)
-            generator = MotionGenerator.open(checkpoint, settings)
+            generator = way.open(checkpoint, hop)
             generator.warm_up(6)
             timing, feature_s = _time_generator(generator, windows)
             generator.close()
             hop_s = hop / FPS_HZ
             look_ahead_s = checkpoint.description.look_ahead_s
+            look_ahead_s += generator.delay_s if isinstance(generator, RollingGenerator) else 0.0
             results[f"{way_name}-{hop}"] = {
                 "title": way.title,
                 "hop_s": hop_s,
@@ -88,7 +101,7 @@ def _time_generator(generator: MotionGenerator, windows: int) -> tuple[Timing, f
     for index in range(windows):
         first = index * round(generator.plan.hop_s * SAMPLE_RATE_HZ)
         chunk, state = generator.step(speech[first : first + generator.plan.sample_count], state)
-        if state.face is not None and len(state.face) >= generator.plan.known_frames:
+        if state.face is not None and len(state.face) >= generator.settled_frames:
             seconds.append(chunk.timings.total_s)
             features.append(chunk.timings.feature_s)
     return Timing.of(seconds), float(np.median(features))
@@ -159,9 +172,13 @@ def measure_growth(
 ) -> dict[str, float]:
     """Return how time and memory of a long stream grow: its second half over its first.
 
-    `memory_growth_mb` is what the process's peak rose by during the second half.
+    `memory_growth_mb` is what the process's peak rose by during the second half. Every window hears
+    the same sound; beyond MANY_WINDOWS its features are computed once.
     """
-    generator = MotionGenerator.open(checkpoint, settings)
+    if windows > MANY_WINDOWS:
+        generator: MotionGenerator = open_generator(checkpoint, settings)
+    else:
+        generator = MotionGenerator.open(checkpoint, settings)
     generator.warm_up(6)
     speech = make_speech(4.0)[: generator.plan.sample_count]
     state, halves, peaks = generator.begin(), [], []

@@ -30,6 +30,7 @@ from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.settings import EngineSettings
+from asynfusion_ros.streaming.windows import FPS_HZ
 
 LIVE = {
     "default": {},
@@ -46,6 +47,9 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument(
         "--live", action=argparse.BooleanOptionalAction, default=True, help="run the ROS graph, too"
     )
+    parser.add_argument(
+        "--hours", type=float, default=0.0, help="measure only a stream this long, for growth"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write a Markdown page and plot")
     parser.set_defaults(run=run_bench)
@@ -55,6 +59,8 @@ def run_bench(arguments: argparse.Namespace) -> int:
     """Measure everything, print the page, and write what was asked for."""
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda, but torch finds no GPU here; use --device cpu")
+    if arguments.hours:
+        return run_growth(arguments)
     document = measure(arguments)
     page = make_page(document)
     print(page)
@@ -64,6 +70,21 @@ def run_bench(arguments: argparse.Namespace) -> int:
         plot = arguments.page.with_suffix(".png")
         draw_plot(document, plot)
         arguments.page.write_text(f"{page}\n![Times and delays]({plot.name})\n", encoding="utf-8")
+    return 0
+
+
+def run_growth(arguments: argparse.Namespace) -> int:
+    """Measure a long stream alone; print and write its figures."""
+    settings = EngineSettings()
+    windows = round(arguments.hours * 3600.0 * FPS_HZ / settings.hop_frames)
+    if windows < 2:
+        raise ConfigError(f"--hours {arguments.hours} is shorter than two windows; give more")
+    folder = arguments.checkpoint or find_resource(DEFAULT_MODEL)
+    checkpoint = Checkpoint.load(folder, torch.device(arguments.device))
+    text = json.dumps(measure_growth(checkpoint, settings, windows), indent=1)
+    print(text)
+    if arguments.json is not None:
+        arguments.json.write_text(text + "\n", encoding="utf-8")
     return 0
 
 

@@ -115,6 +115,11 @@ class MotionGenerator:
         sampler = open_sampler(checkpoint, settings.sampler_settings())
         return cls(checkpoint, extractor, sampler, settings)
 
+    @property
+    def settled_frames(self) -> int:
+        """Frames before the new ones that a window knows once its stream is old enough."""
+        return self.plan.known_frames
+
     def begin(self, seed: int | None = None, manner: Manner | None = None) -> GeneratorState:
         """Return the state before window 0 of a stream; defaults come from the settings.
 

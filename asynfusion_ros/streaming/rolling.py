@@ -58,6 +58,11 @@ class RollingGenerator(MotionGenerator):
         """How much later than from whole windows motion comes [s]."""
         return (self._rolling.levels - 1) * self.settings.hop_frames / FPS_HZ
 
+    @property
+    def settled_frames(self) -> int:
+        """Frames before the blocks that an evaluation knows once its stream is old enough."""
+        return self._settled.known_frames
+
     def begin(self, seed: int | None = None, manner: Manner | None = None) -> RollingState:
         """Return the state before the first evaluation; see MotionGenerator."""
         state = super().begin(seed, manner)
