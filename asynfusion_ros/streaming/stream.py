@@ -151,8 +151,8 @@ class Stream:
         `compute_s` is how long it will take: windows that would be past by then are left out.
         """
         stray = self._gate.release(self._due_s(now_s), self.line)
-        if stray is not None:
-            self._write(stray)
+        if stray is not None and not self._write(stray):
+            drop(stray, "unplaced", self._counts)  # the next stream hears what comes after it
         self._skip_what_is_past(now_s + compute_s)
         while True:
             end = self._plan.end_sample(self._state.index)
