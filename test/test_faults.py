@@ -173,6 +173,30 @@ def test_a_source_that_dies_and_comes_back_is_heard_again():
     assert_poses_are_whole(player)
 
 
+@pytest.mark.parametrize("source", ["", "somebody else"])
+@pytest.mark.parametrize("before_s", [0.0, 3.0])
+def test_a_packet_with_a_stamp_far_ahead_does_not_keep_the_floor_until_then(source, before_s):
+    engine, clock, _ = make_engine()
+    player = Player(engine, clock)
+    if before_s:
+        send(player, before_s)
+    player.run(before_s + 4.0)
+    now_s = clock.now_s()
+    player.send(now_s + 0.1, now_s + 80.0, speech_like(0.1), source=source)
+    player.run(0.5)
+    send(player, 3.0)
+    player.run(3.0)
+    assert speaks(player)
+    player.run(3.0)
+    send(player, 2.0, stamp_s=clock.now_s() + 30.0)  # who speaks ahead sends more than one
+    player.run(31.5)
+    assert speaks(player)
+    player.run(60.0)
+    counts = engine.status().counts
+    went = sum(counts[f"samples_{way}"] for way in ("used", "dropped", "waiting"))
+    assert counts["samples_in"] == went
+
+
 @pytest.mark.parametrize("jump_s", [-1e6, -3600.0, -5.0, -0.5, 0.7, 20.0, 3600.0, 1e6])
 def test_a_clock_that_jumps_is_followed_within_two_seconds(jump_s):
     engine, clock, generator = make_engine()

@@ -5,7 +5,13 @@ import pytest
 from streaming_stubs import RATE_HZ, speech_like
 
 from asynfusion_ros.errors import AudioError
-from asynfusion_ros.streaming.intake import AudioTimeline, Packet, SourceGate, clean_samples
+from asynfusion_ros.streaming.intake import (
+    AudioTimeline,
+    LoneGuard,
+    Packet,
+    SourceGate,
+    clean_samples,
+)
 
 
 def make_line(anchor_s=50.0):
@@ -171,3 +177,42 @@ def test_impossible_rates_are_refused(rate_hz):
 def test_other_shapes_and_types_are_refused(samples):
     with pytest.raises(AudioError, match="one channel of floats"):
         clean_samples(samples, 16000, Counter())
+
+
+# ---- packets far ahead --------------------------------------------------------------------------
+
+
+def packet_at(stamp_s, source="one", seconds=0.1):
+    return Packet(stamp_s, np.zeros(round(seconds * 16000), np.float32), 16000, source, 100.0)
+
+
+def test_a_single_packet_far_ahead_waits_until_the_next_continues_it():
+    counts = Counter()
+    guard = LoneGuard(counts)
+    first, second = packet_at(160.0), packet_at(160.1)
+    assert guard.admit(packet_at(104.0), 100.0)  # near enough
+    assert guard.admit(first, 100.0) == []
+    assert guard.waiting == 1600
+    assert guard.admit(packet_at(100.1, "other"), 100.0)  # the live one goes on meanwhile
+    assert guard.admit(second, 100.0) == [first, second]
+    assert guard.waiting == 0
+    assert guard.admit(packet_at(160.2), 160.2)  # next to what waits
+    assert not counts
+
+
+def test_a_single_packet_far_ahead_comes_when_its_time_does_or_is_counted():
+    counts = Counter()
+    guard = LoneGuard(counts)
+    guard.admit(packet_at(160.0), 100.0)
+    assert guard.release(159.9) == []
+    assert [p.stamp_s for p in guard.release(160.0)] == [160.0]
+    guard.admit(packet_at(190.0), 100.0)
+    guard.admit(packet_at(150.0, "other"), 100.0)  # the newest is the one that may be continued
+    assert counts == {"other_source": 1, "samples_dropped": 1600}
+    guard.close()
+    assert counts["other_source"] == 2
+    assert guard.waiting == 0
+
+
+def test_packets_without_a_stamp_are_never_far_ahead():
+    assert len(LoneGuard(Counter()).admit(packet_at(float("nan")), 100.0)) == 1

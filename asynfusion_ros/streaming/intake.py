@@ -15,6 +15,8 @@ from asynfusion_ros.streaming.windows import SAMPLE_RATE_HZ
 
 Samples = npt.NDArray[np.float32]
 
+FAR_AHEAD_S = 5.0  # a single packet further ahead is not believed
+FOLLOWS_S = 0.5  # but together with one that begins so near its end
 REWIND_S = 1.0  # what lies further back is no repetition but a source that began again
 _SILENCE_BLOCK_S = 1.0
 _STEADY_S = 5.0  # stamps are averaged over so long before a clock is believed to be off
@@ -208,6 +210,57 @@ class AudioTimeline:
         self._ring.append(np.zeros(max(0, missing), np.float32))
         same = rate_hz == SAMPLE_RATE_HZ
         self._resampler = None if same else StreamingResampler(rate_hz, SAMPLE_RATE_HZ)
+
+
+class LoneGuard:
+    """Holds back a single packet that lies far ahead, lest a wrong stamp keeps the floor till then.
+
+    It is believed where the next packet of its source continues it, or when its time comes.
+    """
+
+    def __init__(self, counts: Counter[str]) -> None:
+        """Hold nothing yet; packets that turn out to be strays are counted."""
+        self._counts = counts
+        self._lone: Packet | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Samples of the packet that is held back."""
+        return 0 if self._lone is None else len(self._lone.samples)
+
+    def admit(self, packet: Packet, expected_s: float) -> list[Packet]:
+        """Return the packets to take now: none, this one, or the one held back and this one.
+
+        `expected_s` is what a packet may lie next to: the present, or the end of what waits.
+        """
+        lone = self._lone
+        follows = (
+            lone is not None
+            and packet.source == lone.source
+            and abs(packet.stamp_s - lone.end_s) <= FOLLOWS_S
+        )
+        if lone is not None and follows:
+            self._lone = None
+            return [lone, packet]
+        if not packet.stamp_s > expected_s + FAR_AHEAD_S:  # as a packet without a stamp
+            return [packet]
+        self.close()
+        self._lone = packet
+        return []
+
+    def release(self, now_s: float) -> list[Packet]:
+        """Return the packet that was held back, once its time `now_s` is there."""
+        lone = self._lone
+        if lone is None or lone.stamp_s > now_s:
+            return []
+        self._lone = None
+        return [lone]
+
+    def close(self) -> None:
+        """Drop what is held back."""
+        if self._lone is not None:
+            drop(self._lone, "other_source", self._counts)
+            self._lone = None
 
 
 class SourceGate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from asynfusion_ros.streaming.clock import Clock
 from asynfusion_ros.streaming.conversation import Conversation
 from asynfusion_ros.streaming.ear import Ear
 from asynfusion_ros.streaming.governor import StepGovernor, Steps
-from asynfusion_ros.streaming.intake import Packet, drop
+from asynfusion_ros.streaming.intake import LoneGuard, Packet, drop
 from asynfusion_ros.streaming.mailbox import Mailbox
 from asynfusion_ros.streaming.pace import Pace, stream_offset_s
 from asynfusion_ros.streaming.queue import MotionQueue
@@ -102,6 +103,7 @@ class Worker:
         self._meter = WindowMeter(generator.plan.hop_s)
         self._measures: dict[str, Any] = {}
         self._compute_s = 0.0  # of the last window
+        self._lone = LoneGuard(self._counts)
         self._stream: Stream | None = None
         self._last_s = clock.now_s()
 
@@ -109,6 +111,7 @@ class Worker:
         """Make ready to go on after a failure."""
         if self._stream is not None:
             self._stream.close()
+        self._lone.close()
         self._stream = None
         self._generator.reset()
 
@@ -123,7 +126,11 @@ class Worker:
             if stream is not None:
                 stream.close()
             stream = self._begin(None, now_s, epoch)
+            self._lone.close()
         for packet in packets:
+            for each in self._lone.admit(packet, max(now_s, self._end_s(stream))):
+                stream = self._take(stream, each, now_s)
+        for packet in self._lone.release(now_s):
             stream = self._take(stream, packet, now_s)
         self._stream = stream
         shift_s = self._pace.advance(now_s).shift_s
@@ -137,6 +144,11 @@ class Worker:
         busy = stream is not None and self._compute(stream, now_s)
         self._report()
         return busy
+
+    def _end_s(self, stream: Stream | None) -> float:
+        """Return up to when speech waits; minus infinity where none does."""
+        waits = stream is not None and stream.speech and not stream.silent
+        return stream.expected_s if stream is not None and waits else -math.inf
 
     def _take(self, stream: Stream | None, packet: Packet, now_s: float) -> Stream | None:
         """Give a packet to its stream, a new one where needed; None if a flush came between."""
@@ -219,7 +231,8 @@ class Worker:
 
     def _report(self) -> None:
         steps = self._governor.steps
-        self._counts["samples_waiting"] = 0 if self._stream is None else self._stream.waiting
+        held = 0 if self._stream is None else self._stream.waiting
+        self._counts["samples_waiting"] = held + self._lone.waiting
         report = {
             "counts": Counter(self._counts),
             "expression_steps": steps.expression,
