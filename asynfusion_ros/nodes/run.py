@@ -16,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 from asynfusion_ros.errors import AsynFusionError
 
 _SPIN_S = 0.1
+_LOCK_S = 0.0005  # a thread that computes gives Python's lock to one that publishes this soon
 _USER_ERRORS = (AsynFusionError, InvalidParameterTypeException, InvalidParameterValueException)
 
 
@@ -28,6 +29,7 @@ def run_node(make: Callable[[], Any], argv: Sequence[str] | None = None) -> int:
     destroyed. SIGINT and SIGTERM end the loop, not the process, so that closing is never
     interrupted. An error that the user can mend is said in one line and gives status 2.
     """
+    sys.setswitchinterval(_LOCK_S)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
