@@ -70,11 +70,13 @@ def make_speech(seconds: float, seed: int = 0) -> Array:
     return np.clip(noise * rhythm, -1.0, 1.0).astype(np.float32)
 
 
-def time_hops(checkpoint: Checkpoint, windows: int) -> dict[str, dict[str, Any]]:
+def time_hops(
+    checkpoint: Checkpoint, windows: int, hops: Sequence[int] = HOPS
+) -> dict[str, dict[str, Any]]:
     """Return the time of whole windows for every way and hop, and the real-time factor."""
     results = {}
     for way_name, way in WAYS.items():
-        for hop in HOPS:
+        for hop in hops:
             generator = way.open(checkpoint, hop)
             generator.warm_up(6)
             timing, feature_s = _time_generator(generator, windows)

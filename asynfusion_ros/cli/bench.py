@@ -17,7 +17,13 @@ from tqdm import tqdm
 from asynfusion_ros.bench.floors import measure_floors
 from asynfusion_ros.bench.live import measure_live
 from asynfusion_ros.bench.page import draw_plot, make_page
-from asynfusion_ros.bench.streams import measure_growth, most_streams, time_hops, time_streams
+from asynfusion_ros.bench.streams import (
+    HOPS,
+    measure_growth,
+    most_streams,
+    time_hops,
+    time_streams,
+)
 from asynfusion_ros.bench.windows import (
     REFERENCE,
     Extent,
@@ -120,7 +126,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             REFERENCE: time_reference(device, cores, 63, 3),
             "reference-27": time_reference(device, cores, 27, 3),
         }
-    document["hops"] = time_hops(checkpoint, 30 if quick else 60)
+    document["hops"] = time_hops(checkpoint, 20, HOPS[1:2]) if quick else time_hops(checkpoint, 60)
     settings = EngineSettings()
     document["streams_hop_s"] = settings.hop_frames / checkpoint.description.fps_hz
     counts = (1, 2) if quick else (1, 2, 3, 4, 6)

@@ -131,7 +131,8 @@ class BranchWindow:
         if self.process.guided:
             told, untold = output.chunk(2)  # (B, T, D) each
             output = untold + self.process.guidance * (told - untold)  # (B, T, D)
-        moved = torch.addcmul(self._offset[index], self._gain[index], output)  # (B, T, D)
+        moved = self._offset[index]  # (B, T, D), which no other step needs
+        moved.addcmul_(self._gain[index], output)  # (B, T, D)
         self.x = moved.addcmul_(self._keep[index], self.x)  # (B, T, D)
 
     def _told(self) -> tuple[Tensor, MannerBatch, Tensor | None]:

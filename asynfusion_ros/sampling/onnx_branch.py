@@ -18,7 +18,8 @@ from asynfusion_ros.sampling.staged import Prepared, modulate_all
 class OnnxBranch:
     """A Runner (see `staged`) on ONNX Runtime; weights are those at its construction.
 
-    Results lie in memory of torch that they were written to, not copied.
+    Results lie in memory of torch that they were written to, not copied: of a step in that of its
+    window, so that a step allocates none.
     """
 
     def __init__(self, branch: Branch, threads: int = 1) -> None:
@@ -51,7 +52,10 @@ class OnnxBranch:
         """Return what the steps of a window share; see Runner."""
         tokens = self.branch.place(audio.shape[1], known)
         heard = self._hear(audio, manner, given)
-        return Prepared(tokens, heard, self._modulate(manner, times))
+        said = audio.new_empty(len(times), self.depth, *audio.shape[:2], self.width)
+        features = tuple(step.unbind() for step in said)
+        outputs = audio.new_empty(len(times), *audio.shape[:2], self.branch.dim).unbind()
+        return Prepared(tokens, heard, self._modulate(manner, times), features, outputs)
 
     def _modulate(self, manner: MannerBatch, times: tuple[int, ...]) -> tuple[Tensor, ...]:
         """Return the modulations of all steps; those of the last manner are remembered."""
@@ -118,8 +122,7 @@ class OnnxBranch:
             session.shared = prepared
         heard = {f"partner_{index}": said for index, said in enumerate(partner or ())}
         given = {"x": x, "modulation": prepared.modulation[step], **heard}
-        output = torch.empty_like(x)
-        features = x.new_empty(self.depth, *x.shape[:2], self.width).unbind()
+        output, features = prepared.outputs[step], prepared.features[step]
         results = {f"features_{index}": own for index, own in enumerate(features)}
         session.run(given, {"output": output, **results})
         return output, features

@@ -36,11 +36,15 @@ class Prepared:
         tokens: what frames are told beside their motion, (B or 1, T, W).
         audio: what each block hears of the speech, depth x (B, T, W).
         modulation: modulations of all blocks in each step, N x (B, 1, M W).
+        features: where each step may write its features, N x depth x (B, T, W); or nothing.
+        outputs: where each step may write its prediction, N x (B, T, D); or nothing.
     """
 
     tokens: Tensor
     audio: tuple[Tensor, ...]
     modulation: tuple[Tensor, ...]
+    features: tuple[Features, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
 
 
 class Runner(Protocol):
