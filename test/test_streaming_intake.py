@@ -5,13 +5,8 @@ import pytest
 from streaming_stubs import RATE_HZ, speech_like
 
 from asynfusion_ros.errors import AudioError
-from asynfusion_ros.streaming.intake import (
-    AudioTimeline,
-    LoneGuard,
-    Packet,
-    SourceGate,
-    clean_samples,
-)
+from asynfusion_ros.streaming.gate import LoneGuard, SourceGate
+from asynfusion_ros.streaming.intake import AudioTimeline, Packet, clean_samples
 
 
 def make_line(anchor_s=50.0):

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from asynfusion_ros.streaming.chunk import GeneratorState
 from asynfusion_ros.streaming.conversation import Conversation
-from asynfusion_ros.streaming.intake import REWIND_S, AudioTimeline, Packet, SourceGate, drop
+from asynfusion_ros.streaming.gate import SourceGate
+from asynfusion_ros.streaming.intake import REWIND_S, AudioTimeline, Packet, drop
 from asynfusion_ros.streaming.pace import Pace
 from asynfusion_ros.streaming.queue import Timeline
 from asynfusion_ros.streaming.settings import EngineSettings

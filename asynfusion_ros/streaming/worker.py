@@ -17,8 +17,9 @@ from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk
 from asynfusion_ros.streaming.clock import Clock
 from asynfusion_ros.streaming.conversation import Conversation
 from asynfusion_ros.streaming.ear import Ear
+from asynfusion_ros.streaming.gate import LoneGuard
 from asynfusion_ros.streaming.governor import StepGovernor, Steps
-from asynfusion_ros.streaming.intake import LoneGuard, Packet, drop
+from asynfusion_ros.streaming.intake import Packet, drop
 from asynfusion_ros.streaming.mailbox import Mailbox
 from asynfusion_ros.streaming.pace import Pace, stream_offset_s
 from asynfusion_ros.streaming.queue import MotionQueue
