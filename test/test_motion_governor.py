@@ -167,9 +167,9 @@ def test_moving_is_integration():
 def test_a_long_pause_costs_no_more_than_a_few_ticks(pause_s):
     asked = []
 
-    def veto(positions, stops):
-        asked.append(positions)
-        return np.zeros(len(positions), bool)
+    def veto(poses):
+        asked.append(poses)
+        return np.zeros(poses.shape[1], bool)
 
     governor = JointGovernor(LIMITS, np.full(JOINTS, 0.15))
     governor.follow(np.full(JOINTS, 0.3), pause_s, veto)

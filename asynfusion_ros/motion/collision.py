@@ -76,19 +76,18 @@ class ArmGuard:
             held = self._take_back(held, int(side))
         return held
 
-    def veto(self, positions: Array, stops: Array) -> Mask:
-        """Return which robot joints (N,) must stop: of arms that are, or would end, too near.
+    def veto(self, poses: Array) -> Mask:
+        """Return which robot joints (N,) must stop: of arms that come too near in poses (K, N).
 
         An arm that is too near already may move as long as it gets no nearer.
         """
-        halt = np.zeros(positions.shape, np.bool_)
+        halt = np.zeros(poses.shape[1:], np.bool_)
         if not self._active:
             return halt
         balls = len(self._head)
-        poses = np.stack([positions[:balls], stops[:balls]])
-        if self._surely_clear(poses, TOUCH_M):
+        if self._surely_clear(poses[:, :balls], TOUCH_M):
             return halt
-        bad = self._measure(poses).min(axis=0) < TOUCH_M  # (2, obstacles)
+        bad = self._measure(poses[:, :balls]).min(axis=0) < TOUCH_M  # (2, obstacles)
         for side in (0, 1):
             if bad[side].any():
                 halt[:balls] |= self._channels[side]

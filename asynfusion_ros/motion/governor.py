@@ -24,7 +24,7 @@ from asynfusion_ros.motion.stopping import Kinematics, Stop, move, plan_stop
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-Veto = Callable[[Array, Array], Mask]
+Veto = Callable[[Array], Mask]
 
 COUNTED = ("position", "velocity", "acceleration", "jerk", "stops", "vetoes")
 LONGEST_TICK_S = 0.02
@@ -37,6 +37,7 @@ _SAME_TICK_S = 1e-4
 _ON_TARGET_RAD = 1e-7
 _TOLERANCE = 1e-9
 _SOLVER_STEPS = 12
+_LOOKS = 5  # at the way to a stop, both ends included
 
 
 class Limits(NamedTuple):
@@ -81,8 +82,8 @@ class JointGovernor:
     def follow(self, target: Array, dt_s: float, veto: Veto | None = None) -> Array:
         """Return the positions (N,) `dt_s` later, on the way to `target` (N,).
 
-        `veto(positions, stops)` may name joints that must stop: those whose next positions, or the
-        positions at which they could then be stopped, are not wanted. Without time nothing moves.
+        `veto(poses)` may name joints that must stop: those for which one of the poses (K, N), the
+        next and those on the way to a stop from there, is not wanted. Without time nothing moves.
         """
         clamped = np.clip(target, self._limits.lower, self._limits.upper)
         self.counts["position"] += int(np.count_nonzero(clamped != target))
@@ -121,7 +122,7 @@ class JointGovernor:
         if not fine.all():
             wanted = self._constrain(wanted, tick_s, ~fine)
         if veto is not None:
-            stops = veto(wanted.p, self._plan(wanted).end())
+            stops = veto(self._plan(wanted).poses(_LOOKS))
             if stops.any():
                 self.counts["vetoes"] += int(np.count_nonzero(stops))
                 wanted = _choose(~stops, wanted, self._stop(self.state, tick_s))

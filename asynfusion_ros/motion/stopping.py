@@ -55,6 +55,12 @@ class Stop(NamedTuple):
             state, left = move(state, jerk, spent), left - spent
         return Kinematics(state.p, np.where(ended, 0.0, state.v), np.where(ended, 0.0, state.a))
 
+    def poses(self, count: int) -> Array:
+        """Return positions (count, N), 2 or more, evenly in time from the start to rest."""
+        longest_s = float(self.duration_s.max())
+        times_s = np.linspace(0.0, longest_s, count)[1:-1]
+        return np.stack([self.start.p, *(self.after(t).p for t in times_s), self.end()])
+
     def end(self) -> Array:
         """Return the positions (N,) at rest."""
         return self.after(np.inf).p
