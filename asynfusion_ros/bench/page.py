@@ -44,7 +44,7 @@ def draw_plot(document: Document, path: Path) -> None:
         raise ConfigError(
             "plots need matplotlib: pip install 'asynfusion_ros[evaluation]'"
         ) from error
-    figure = figures.Figure(figsize=(10, 4), layout="constrained")
+    figure = figures.Figure(figsize=(10, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     windows = document["windows"]
     titles = [row["title"] for row in windows.values()]
@@ -62,7 +62,7 @@ def draw_plot(document: Document, path: Path) -> None:
         )
     right.set_xlabel("hop [ms]")
     right.set_ylabel("hop + look-ahead + compute [ms]")
-    right.legend(fontsize="small")
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower right", fontsize="small")
     figure.savefig(path, dpi=110)
 
 
