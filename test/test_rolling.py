@@ -148,8 +148,9 @@ def test_known_frames_come_back_as_given_and_streams_do_not_mix(checkpoint):
 
 
 def test_windows_that_do_not_fit_are_refused(checkpoint):
-    with pytest.raises(ConfigError, match="fewer levels"):
-        RollingSampler(checkpoint, 18, 4)
+    for block_frames, levels in ((18, 4), (3, -2), (0, 4)):
+        with pytest.raises(ConfigError, match="1 level or more"):
+            RollingSampler(checkpoint, block_frames, levels)
     sampler = RollingSampler(checkpoint, HOP, LEVELS)
     with pytest.raises(SamplerError, match="12 frames after those"):
         sampler.advance(replace(make_request(0), audio=torch.zeros(1, 20, 4)))

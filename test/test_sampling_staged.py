@@ -109,3 +109,19 @@ def test_there_are_few_traced_graphs():
         for frames in (2, 3, 4, 5, 6):
             list(run_both(runner, branch, 2, frames, True, True))
     assert len(runner._graphs) == TINY.depth + 2
+
+
+def test_a_step_s_results_lie_in_memory_of_its_window():
+    branch = make_branch()
+    runner = OnnxBranch(branch)
+    with torch.inference_mode():
+        manner = MannerBatch(torch.zeros(1, dtype=torch.long))
+        prepared = runner.prepare(
+            torch.randn(1, 6, branch.encode_audio.first.in_channels), manner, None, None, TIMES
+        )
+        places = set()
+        for step in range(len(TIMES)):
+            output, features = runner.step(torch.randn(1, 6, branch.dim), prepared, step, None)
+            assert output.data_ptr() == prepared.outputs[step].data_ptr()
+            places |= {value.data_ptr() for value in (output, *features)}
+        assert len(places) == len(TIMES) * (1 + runner.depth), "no step writes over another's"

@@ -44,10 +44,11 @@ class RollingSampler:
         self.network = checkpoint.network("lcm").eval()
         self.block_frames, self.levels = block_frames, levels
         self.known_frames = about.network.window_frames - levels * block_frames
-        if block_frames < 1 or self.known_frames < 0:
+        if min(block_frames, levels) < 1 or self.known_frames < 0:
             raise ConfigError(
                 f"{levels} blocks of {block_frames} frames; the model's window has "
-                f"{about.network.window_frames}: take fewer levels, or a shorter hop"
+                f"{about.network.window_frames}: take 1 level or more, and fewer where they do "
+                "not fit, or a shorter hop"
             )
         self._schedule, self._prediction = about.schedule, about.prediction
         self._falling = lcm_timesteps(levels, about.lcm_origin, about.schedule.steps)
