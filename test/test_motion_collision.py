@@ -96,6 +96,16 @@ def test_no_point_moves_further_than_reach_allows(angles, seed, size):
     assert (change <= bound + 1e-9).all()
 
 
+def test_no_joint_alone_moves_a_point_further_than_its_reach_and_some_come_near():
+    poses = np.stack([pose_of(seed) for seed in range(100)])[:, None]  # (100, 1, 24)
+    turns = 0.02 * np.eye(24)  # one channel at a time
+    change = np.abs(GUARD.clearance(poses + turns) - GUARD.clearance(poses)).max(axis=-1)
+    used = change.max(axis=0) / np.maximum(0.02 * GUARD._reach_m, 1e-9)  # (24, 2)
+    moves = GUARD._reach_m > 0
+    assert (change <= 0.02 * GUARD._reach_m + 1e-9).all()
+    assert used[moves].max() > 0.7, "a bound that nothing comes near would hold with less reach"
+
+
 @FEW
 @given(st.lists(POSES, min_size=2, max_size=4), st.integers(2, 30))
 def test_what_is_not_measured_is_decided_as_if_it_were(poses, steps):
