@@ -35,6 +35,7 @@ from asynfusion_ros.data.synthesis.voices import load_voices
 from asynfusion_ros.errors import AudioError, ConfigError
 from asynfusion_ros.files import parse_yaml
 from asynfusion_ros.graph import GraphArguments
+from asynfusion_ros.mcap_file import Entry, read_mcap
 from asynfusion_ros.motion.arkit_json import read_arkit_json
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.bvh import read_bvh, write_bvh
@@ -45,7 +46,7 @@ from asynfusion_ros.motion.npz import read_npz, write_npz
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.motion.urdf import build_urdf
 from asynfusion_ros.networks import NetworkSettings
-from asynfusion_ros.nodes.mcap_file import Entry, McapLog, read_mcap
+from asynfusion_ros.nodes.mcap_log import McapLog
 from asynfusion_ros.nodes.top_screen import Health, render_screen, to_text
 from asynfusion_ros.resources import find_path, find_resource
 from asynfusion_ros.retarget.model import RobotModel
@@ -308,8 +309,8 @@ class Doors:
     def a_recording(self) -> bytes:
         log = McapLog(self.folder / "seed.mcap", 1.0, 1)
         for number in range(20):
-            entry = Entry(f"/audio{number % 3}", "a/msg/B", number, rng_bytes(40 + number))
-            log.write(entry, "string text\n", 0.0)
+            data = rng_bytes(40 + number)
+            log.write(Entry(f"/audio{number % 3}", "a/msg/B", number, data, "string text\n"), 0.0)
         log.close()
         return log.paths[0].read_bytes()
 

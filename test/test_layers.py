@@ -12,7 +12,7 @@ REPO = Path(__file__).resolve().parent.parent
 
 # From the ground up: a room may import from its own level and those below.
 LEVELS = (
-    ("settings", "errors", "files", "resources"),
+    ("settings", "errors", "files", "mcap_file", "resources"),
     ("motion", "audio"),
     ("networks", "diffusion", "retarget"),
     ("sampling",),

@@ -10,6 +10,7 @@ from asynfusion_ros.motion.blendshapes import (
     MOUTH_NAMES,
     face_index,
     lip_gap,
+    lip_gap_slope,
     mirror_face,
     mouth_opening,
     to_arkit52,
@@ -81,3 +82,10 @@ def test_lips_that_show_teeth_over_a_shut_jaw_are_apart():
     np.testing.assert_allclose(lip_gap(face), (0.0, 0.11, 0.0), atol=1e-6)
     face[:, FACE_NAMES.index("jawOpen")] = 0.6
     assert (lip_gap(face) >= mouth_opening(face)).all()
+
+
+def test_the_slope_of_the_gap_is_its_finite_difference():
+    face = np.full(51, 0.2)
+    face[FACE_NAMES.index("jawOpen")] = 0.6
+    moved = face + 0.1 * np.eye(51)
+    np.testing.assert_allclose((lip_gap(moved) - lip_gap(face)) / 0.1, lip_gap_slope(), atol=1e-5)

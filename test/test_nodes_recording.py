@@ -12,7 +12,7 @@ pytest.importorskip("asynfusion_ros.msg", reason="the messages are not built")
 pytest.importorskip("mcap", reason="mcap is not installed")
 pytestmark = pytest.mark.ros
 
-from asynfusion_ros.msg import AudioChunk, ConversationState  # noqa: E402
+from asynfusion_ros.msg import AudioChunk, ConversationState, FaceBlendshapes  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from fuzz_targets import mutate  # noqa: E402
 from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
@@ -20,22 +20,22 @@ from ros_helpers import DOMAIN, Talker, collect, ros_graph, stub_engine, wait_fo
 from sensor_msgs.msg import JointState  # noqa: E402
 from streaming_stubs import Player, make_engine, speech_like  # noqa: E402
 
+from asynfusion_ros import mcap_file  # noqa: E402
 from asynfusion_ros.errors import DataError, StateError  # noqa: E402
-from asynfusion_ros.nodes import interface, mcap_file  # noqa: E402
+from asynfusion_ros.mcap_file import Entry, read_mcap  # noqa: E402
+from asynfusion_ros.motion.clip import MotionClip  # noqa: E402
+from asynfusion_ros.motion.mcap import read_motion_mcap, write_motion_mcap  # noqa: E402
+from asynfusion_ros.motion.skeleton import Skeleton  # noqa: E402
+from asynfusion_ros.nodes import interface, mcap_log  # noqa: E402
 from asynfusion_ros.nodes.avatar_node import AvatarNode  # noqa: E402
 from asynfusion_ros.nodes.conversions import make_chunk, to_seconds  # noqa: E402
-from asynfusion_ros.nodes.mcap_file import (  # noqa: E402
-    RETRY_S,
-    Entry,
-    McapLog,
-    definition_of,
-    name_of,
-    read_mcap,
-)
+from asynfusion_ros.nodes.mcap_log import RETRY_S, McapLog, definition_of, name_of  # noqa: E402
 from asynfusion_ros.nodes.recorder_node import RecorderNode  # noqa: E402
 from asynfusion_ros.nodes.replay_node import ReplayNode  # noqa: E402
 
 SPEECH = speech_like(4.0)
+TEXT = definition_of(AudioChunk)
+SKELETON = Skeleton.load()
 
 
 @functools.cache  # what pads a message is never the same twice
@@ -43,13 +43,13 @@ def sound(number):
     stamp_s = 100.0 + 0.04 * number
     chunk = make_chunk(SPEECH[640 * number : 640 * (number + 1)], 16000, stamp_s, "me")
     time_ns = int(1e9 * (stamp_s + 0.04))
-    return Entry("/audio", name_of(AudioChunk), time_ns, serialize_message(chunk))
+    return Entry("/audio", name_of(AudioChunk), time_ns, serialize_message(chunk), TEXT)
 
 
 def record(path, entries, max_mb=100.0, most_files=5):
     log = McapLog(path, max_mb, most_files)
     for entry in entries:
-        log.write(entry, definition_of(AudioChunk), 0.0)
+        log.write(entry, 0.0)
     log.close()
     return log
 
@@ -94,7 +94,7 @@ def test_files_end_at_a_size_and_the_oldest_go(tmp_path):
     noise = np.random.default_rng(0).uniform(-1, 1, (200, 8000))  # does not compress
     chunks = [make_chunk(row, 16000, 1.0, "me") for row in noise]
     kind = name_of(AudioChunk)
-    entries = [Entry("/audio", kind, k, serialize_message(c)) for k, c in enumerate(chunks)]
+    entries = [Entry("/audio", kind, k, serialize_message(c), TEXT) for k, c in enumerate(chunks)]
     log = record(tmp_path / "a.mcap", entries, max_mb=0.5, most_files=2)
     assert log.counts["files"] >= 4
     left = sorted(path.name for path in tmp_path.glob("*.mcap"))
@@ -109,19 +109,19 @@ def test_a_full_disk_is_counted_and_room_is_used_again(tmp_path):
     full.symlink_to("/dev/full")
     log = McapLog(full, 100.0, 5)
     for k in range(100):
-        log.write(sound(k % 90), definition_of(AudioChunk), 0.01 * k)
+        log.write(sound(k % 90), 0.01 * k)
     assert log.counts["lost"] == 100
     assert "No space" in log.failure
     assert log.counts["failures"] < 3, "it does not hammer a full disk"
-    log.write(sound(1), definition_of(AudioChunk), RETRY_S + 1.0)  # another name, another disk
+    log.write(sound(1), RETRY_S + 1.0)  # another name, another disk
     log.close()
     assert [e.time_ns for e in read_mcap(log.paths[-1])] == [sound(1).time_ns]
 
 
 def test_a_disk_that_fills_up_leaves_what_came_before(tmp_path, monkeypatch):
     log = McapLog(tmp_path / "a.mcap", 100.0, 5)
-    monkeypatch.setattr(mcap_file, "CHUNK_BYTES", 5000)
-    write, room = mcap_file._Whole.write, [40_000]
+    monkeypatch.setattr(mcap_log, "CHUNK_BYTES", 5000)
+    write, room = mcap_log._Whole.write, [40_000]
 
     def until_full(self, data):
         room[0] -= len(data)
@@ -129,9 +129,9 @@ def test_a_disk_that_fills_up_leaves_what_came_before(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         return write(self, data)
 
-    monkeypatch.setattr(mcap_file._Whole, "write", until_full)
+    monkeypatch.setattr(mcap_log._Whole, "write", until_full)
     for k in range(90):
-        log.write(sound(k), definition_of(AudioChunk), 0.0)
+        log.write(sound(k), 0.0)
     log.close()
     kept = list(read_mcap(log.paths[0]))
     assert kept == [sound(k) for k in range(len(kept))]
@@ -140,7 +140,7 @@ def test_a_disk_that_fills_up_leaves_what_came_before(tmp_path, monkeypatch):
 
 
 def test_a_recording_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(mcap_file, "CHUNK_BYTES", 5000)
+    monkeypatch.setattr(mcap_log, "CHUNK_BYTES", 5000)
     path = tmp_path / "a.mcap"
     record(path, [sound(k) for k in range(80)])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -235,7 +235,43 @@ def test_a_graph_is_recorded_and_its_sound_is_sent_again(tmp_path):
 
 
 def test_a_recording_without_sound_is_refused(tmp_path):
-    entry = Entry("/joint_states", name_of(JointState), 1, serialize_message(JointState()))
+    data = serialize_message(JointState())
+    entry = Entry("/joint_states", name_of(JointState), 1, data, definition_of(JointState))
     record(tmp_path / "a.mcap", [entry])
     with ros_graph(DOMAIN + 4) as graph, pytest.raises(DataError, match="no sound"):
         graph.add(ReplayNode, parameters={"file": str(tmp_path / "a.mcap")})
+
+
+def test_clips_are_written_as_ros_reads_them_and_read_as_ros_writes_them(tmp_path):
+    pytest.importorskip("mcap_ros2", reason="mcap-ros2-support is not installed")
+    clip = stub_clip()
+    write_motion_mcap(tmp_path / "a.mcap", clip, SKELETON)
+    entries = list(read_mcap(tmp_path / "a.mcap"))
+    assert len(entries) == 2 * len(clip)
+    messages = []
+    for entry, kind in zip(entries, [JointState, FaceBlendshapes] * len(clip), strict=True):
+        assert (entry.kind, entry.definition) == (name_of(kind), definition_of(kind))
+        messages.append(deserialize_message(entry.data, kind))
+    joints, face = messages[6], messages[7]
+    assert list(joints.name) == list(SKELETON.robot_joint_names)
+    assert joints.header.stamp == face.header.stamp
+    assert to_seconds(face.header.stamp) == pytest.approx(1.0 + 3 / clip.fps_hz)
+    np.testing.assert_allclose(face.weight[:51], clip.face[3], atol=1e-6)
+    speed = (messages[8].position[0] - messages[4].position[0]) * clip.fps_hz / 2
+    assert joints.velocity[0] == pytest.approx(speed, abs=1e-6)
+
+    log = McapLog(tmp_path / "b.mcap", 100.0, 1)
+    for entry, message in zip(entries, messages, strict=True):
+        log.write(entry._replace(data=serialize_message(message)), 0.0)
+    log.close()
+    again, begin_s = read_motion_mcap(log.paths[0], SKELETON)
+    assert begin_s == pytest.approx(1.0)
+    np.testing.assert_allclose(again.face, clip.face, atol=1e-5)
+    np.testing.assert_allclose(again.body, clip.body, atol=1e-4)
+
+
+def stub_clip():
+    time_s = np.arange(60)[:, None] / 30
+    face = 0.5 + 0.4 * np.sin(time_s * np.arange(1, 52))
+    body = SKELETON.rest_body + 0.05 * np.sin(time_s * np.arange(1, 25))
+    return MotionClip(30.0, face.astype(np.float32), body.astype(np.float32))

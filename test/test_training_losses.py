@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from asynfusion_ros.diffusion import NoiseSchedule
-from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES, lip_gap
+from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.training.losses import (
+    LipClosure,
     channel_weights,
     denoising_loss,
     pseudo_huber,
@@ -67,3 +69,54 @@ def test_the_jaw_weighs_most_and_the_mouth_more_than_the_brows():
     assert weights["jawOpen"] == max(weights.values())
     assert weights[MOUTH_NAMES[-1]] == pytest.approx(2 * weights["browInnerUp"])
     assert np.mean(list(weights.values())) == pytest.approx(1.0)
+
+
+STATISTICS = ChannelStatistics(
+    np.linspace(0.05, 0.3, 51, dtype=np.float32), np.linspace(0.1, 0.2, 51, dtype=np.float32)
+)
+
+
+def normalised(count=40):
+    """Faces (1, count, 51) whose jaw is open further than the lips are shut, and their weights."""
+    faces = np.random.default_rng(0).uniform(0.0, 0.3, (1, count, 51)).astype(np.float32)
+    faces[..., FACE_NAMES.index("jawOpen")] += faces[..., FACE_NAMES.index("mouthClose")]
+    return torch.from_numpy(STATISTICS.normalise(faces)), faces
+
+
+def test_lips_touch_by_halves_at_the_half_gap():
+    face, weights = normalised()
+    closure = LipClosure(STATISTICS)
+    expected = 1.0 / (1.0 + np.exp((lip_gap(weights) - closure.HALF) / closure.WIDTH))
+    np.testing.assert_allclose(closure.touch(face), expected, rtol=1e-4, atol=1e-6)
+    shut = np.zeros(51, np.float32)
+    shut[FACE_NAMES.index("jawOpen")] = closure.HALF
+    half = closure.touch(torch.from_numpy(STATISTICS.normalise(shut))[None, None])
+    assert float(half) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_slit_costs_closure_where_it_hardly_costs_weights():
+    shut = np.zeros((1, 1, 51), np.float32)
+    slit, wide, wider = shut.copy(), shut.copy(), shut.copy()
+    for face, jaw in ((slit, 0.1), (wide, 0.5), (wider, 0.6)):
+        face[..., FACE_NAMES.index("jawOpen")] = jaw
+    shut, slit, wide, wider = (
+        torch.from_numpy(STATISTICS.normalise(face)) for face in (shut, slit, wide, wider)
+    )
+    closure, ones = LipClosure(STATISTICS), torch.ones(1, 1, 51)
+    assert float(closure.error(shut, slit, ones)) > 0.5
+    assert float(closure.error(wide, wider, ones)) < 1e-6
+    assert float(closure.error(slit, slit, ones)) == 0.0
+
+
+def test_frames_count_towards_closure_as_their_least_measured_lip():
+    truth, _ = normalised()
+    wrong = truth + 1.0
+    closure, weights = LipClosure(STATISTICS), torch.ones(1, 1, 51)
+    weights[..., FACE_NAMES.index("mouthUpperUpLeft")] = 0.0
+    assert float(closure.error(wrong, truth, weights)) == 0.0
+    frames = torch.ones(1, truth.shape[1], 51)
+    frames[:, 20:] = 0.0  # as if these were not measured
+    both = closure.error(wrong, truth, frames)
+    assert float(both) == pytest.approx(
+        float(closure.error(wrong[:, :20], truth[:, :20], torch.ones(1, 1, 51))), rel=1e-5
+    )

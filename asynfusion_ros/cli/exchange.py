@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import soundfile
+
+from asynfusion_ros.audio.mcap import read_sound_mcap
+from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
 from asynfusion_ros.cli.generate import make_folder
 from asynfusion_ros.motion.exchange import ENDINGS, export_clip, import_clip, join_clips
+from asynfusion_ros.motion.mcap import read_motion_mcap
 from asynfusion_ros.motion.npz import read_npz, write_npz
+from asynfusion_ros.motion.skeleton import Skeleton
 
 
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,8 +25,8 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     out.add_argument("-o", "--out", type=Path, help="folder (default: that of the clip)")
     out.set_defaults(run=run_export)
     into = subparsers.add_parser("import", help="read other programs' files as a clip")
-    into.add_argument("files", type=Path, nargs="+", help="bvh, json, csv, glb, vrma, npz; face "
-                      "and body may be two files")  # fmt: skip
+    into.add_argument("files", type=Path, nargs="+", help="bvh, json, csv, glb, vrma, mcap, "
+                      "npz; face and body may be two files")  # fmt: skip
     into.add_argument("-o", "--out", type=Path, required=True, help="NPZ for the clip")
     into.set_defaults(run=run_import)
 
@@ -46,4 +52,17 @@ def run_import(arguments: argparse.Namespace) -> int:
         if mask is not None and not mask.any():
             print(f"no file holds a {part}: it rests")
     print(f"wrote {arguments.out}: {clip.duration_s:.1f} s at {clip.fps_hz:g} Hz")
+    if len(arguments.files) == 1 and arguments.files[0].suffix.lower() == ".mcap":
+        _write_sound(arguments.files[0], arguments.out.with_suffix(".wav"))
     return 0
+
+
+def _write_sound(recording: Path, out: Path) -> None:
+    """Write what a recorded avatar heard, to be played beside its motion."""
+    clip, begin_s = read_motion_mcap(recording, Skeleton.load())
+    samples = read_sound_mcap(recording, begin_s, clip.duration_s)
+    if samples is None:
+        print(f"{recording} holds no sound")
+        return
+    soundfile.write(out, samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+    print(f"wrote {out}: what it heard meanwhile")

@@ -42,9 +42,10 @@ MOUTH_NAMES: tuple[str, ...] = tuple(
 EYE_NAMES = tuple(name for name in FACE_NAMES if name.startswith("eye"))
 """The channels of lids and gaze."""
 
-_LIP_TRAVEL = 0.22  # of a lip, in travels of the jaw
-
 _INDEX = {name: index for index, name in enumerate(ARKIT_NAMES)}
+
+_LIP_TRAVEL = 0.22  # of a lip, in travels of the jaw
+_LIPS = _sides("mouthLowerDown", "mouthUpperUp")
 
 
 def face_index(name: str) -> int:
@@ -78,12 +79,16 @@ def lip_gap(face: npt.ArrayLike) -> Array:
     teeth showing, is no closure of the lips.
     """
     weights = np.asarray(face, dtype=np.float32)
-    drawn = sum(
-        weights[..., _INDEX[f"{lip}{side}"]]
-        for lip in ("mouthLowerDown", "mouthUpperUp")
-        for side in ("Left", "Right")
-    )
+    drawn = sum(weights[..., _INDEX[lip]] for lip in _LIPS)
     return np.asarray(mouth_opening(weights) + _LIP_TRAVEL * 0.5 * drawn, dtype=np.float32)
+
+
+def lip_gap_slope() -> Array:
+    """Return the derivative (51,) of `lip_gap` by each weight, of a mouth that is open."""
+    slope = np.zeros(len(FACE_NAMES), np.float32)
+    slope[_INDEX["jawOpen"]], slope[_INDEX["mouthClose"]] = 1.0, -1.0
+    slope[[_INDEX[lip] for lip in _LIPS]] = 0.5 * _LIP_TRAVEL
+    return slope
 
 
 def mirror_face(face: npt.ArrayLike) -> Array:

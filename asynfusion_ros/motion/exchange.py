@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from asynfusion_ros.motion.bvh import read_bvh, write_bvh
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.gltf import read_gltf, write_gltf
 from asynfusion_ros.motion.livelink_csv import read_livelink_csv, write_livelink_csv
+from asynfusion_ros.motion.mcap import read_motion_mcap, write_motion_mcap
 from asynfusion_ros.motion.npz import read_npz, write_npz
 from asynfusion_ros.motion.rotations import make_continuous
 from asynfusion_ros.motion.skeleton import Skeleton
@@ -22,11 +23,9 @@ from asynfusion_ros.motion.vrma import read_vrma, write_vrma
 
 ENDINGS = {
     "bvh": ".bvh", "beat_json": ".json", "arkit_csv": ".csv", "gltf": ".glb", "vrma": ".vrma",
-    "smplx": "_smplx.npz", "npz": ".npz",
+    "smplx": "_smplx.npz", "mcap": ".mcap", "npz": ".npz",
 }  # fmt: skip
 """Formats and the endings of their files."""
-
-_READABLE = (".bvh", ".json", ".csv", ".glb", ".vrma", ".npz")
 
 
 def export_clip(clip: MotionClip, form: str, path: Path) -> None:
@@ -43,6 +42,8 @@ def export_clip(clip: MotionClip, form: str, path: Path) -> None:
         write_vrma(path, clip, Skeleton.load())
     elif form == "smplx":
         write_smplx(path, clip, Skeleton.load())
+    elif form == "mcap":
+        write_motion_mcap(path, clip, Skeleton.load())
     elif form == "npz":
         write_npz(path, clip)
     else:
@@ -51,20 +52,11 @@ def export_clip(clip: MotionClip, form: str, path: Path) -> None:
 
 def import_clip(path: Path) -> MotionClip:
     """Read a file by its ending; masks tell which channels it holds. Raises MotionFileError."""
-    ending = Path(path).suffix.lower()
-    if ending == ".npz":
-        return read_smplx(path) if is_smplx(path) else read_npz(path)
-    if ending == ".csv":
-        return read_livelink_csv(path)
-    if ending == ".glb":
-        return read_gltf(path, Skeleton.load())
-    if ending == ".vrma":
-        return read_vrma(path, Skeleton.load())
-    if ending == ".json":
-        return _read_json(path)
-    if ending == ".bvh":
-        return _read_bvh(path, Skeleton.load())
-    raise MotionFileError(f"{path}: files that can be read end in {_READABLE}")
+    path = Path(path)
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise MotionFileError(f"{path}: files that can be read end in {tuple(_READERS)}")
+    return read(path)
 
 
 def join_clips(clips: Sequence[MotionClip]) -> MotionClip:
@@ -115,7 +107,8 @@ def _read_json(path: Path) -> MotionClip:
     return MotionClip(fps_hz, face, body, body_mask=np.zeros_like(body))
 
 
-def _read_bvh(path: Path, skeleton: Skeleton) -> MotionClip:
+def _read_bvh(path: Path) -> MotionClip:
+    skeleton = Skeleton.load()
     file = read_bvh(path)
     missing = [name for name in skeleton.joint_names if name not in file.names]
     if missing:
@@ -128,3 +121,18 @@ def _read_bvh(path: Path, skeleton: Skeleton) -> MotionClip:
     face = np.zeros((len(body), len(FACE_NAMES)), np.float32)
     fps_hz = round(1.0 / file.frame_time_s, 3)
     return MotionClip(fps_hz, face, body.astype(np.float32), face_mask=np.zeros_like(face))
+
+
+def _read_npz(path: Path) -> MotionClip:
+    return read_smplx(path) if is_smplx(path) else read_npz(path)
+
+
+_READERS: dict[str, Callable[[Path], MotionClip]] = {
+    ".bvh": _read_bvh,
+    ".json": _read_json,
+    ".csv": read_livelink_csv,
+    ".glb": lambda path: read_gltf(path, Skeleton.load()),
+    ".vrma": lambda path: read_vrma(path, Skeleton.load()),
+    ".mcap": lambda path: read_motion_mcap(path, Skeleton.load())[0],
+    ".npz": _read_npz,
+}

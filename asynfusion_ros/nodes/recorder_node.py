@@ -17,11 +17,12 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 
+from asynfusion_ros.mcap_file import Entry
 from asynfusion_ros.msg import ConversationState, FaceBlendshapes
 from asynfusion_ros.nodes import interface
 from asynfusion_ros.nodes.audio_adapters import open_adapter
 from asynfusion_ros.nodes.conversions import to_time
-from asynfusion_ros.nodes.mcap_file import Entry, McapLog, definition_of, name_of
+from asynfusion_ros.nodes.mcap_log import McapLog, definition_of, name_of
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
 from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import RecorderSettings
@@ -51,7 +52,7 @@ class RecorderNode(Node):  # type: ignore[misc]  # rclpy is untyped
         settings = read_settings(self, RecorderSettings)
         path = Path(settings.file).expanduser()
         self.log = McapLog(path, settings.max_mb, settings.most_files)
-        self._queue: queue.Queue[tuple[Entry, str]] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[Entry] = queue.Queue(_WAITING)
         self._ending = threading.Event()
         self._told = ""
         for topic in topics_to_record(settings.audio_type):
@@ -80,9 +81,10 @@ class RecorderNode(Node):  # type: ignore[misc]  # rclpy is untyped
         kind, definition = name_of(topic.kind), definition_of(topic.kind)
 
         def take(data: bytes) -> None:
-            entry = Entry(name, kind, int(self.get_clock().now().nanoseconds), bytes(data))
+            time_ns = int(self.get_clock().now().nanoseconds)
+            entry = Entry(name, kind, time_ns, bytes(data), definition)
             try:
-                self._queue.put_nowait((entry, definition))
+                self._queue.put_nowait(entry)
             except queue.Full:
                 self.log.counts["lost"] += 1
 
@@ -91,10 +93,10 @@ class RecorderNode(Node):  # type: ignore[misc]  # rclpy is untyped
     def _write(self) -> None:
         while not (self._ending.is_set() and self._queue.empty()):
             try:
-                entry, definition = self._queue.get(timeout=_POLL_S)
+                entry = self._queue.get(timeout=_POLL_S)
             except queue.Empty:
                 continue
-            self.log.write(entry, definition, time.monotonic())
+            self.log.write(entry, time.monotonic())
 
     def _report(self) -> None:
         log = self.log

@@ -14,10 +14,11 @@ from rclpy.serialization import deserialize_message
 
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.files import refuse
+from asynfusion_ros.mcap_file import Entry, read_mcap
 from asynfusion_ros.nodes.audio_adapters import open_adapter
 from asynfusion_ros.nodes.conversions import to_seconds, to_time
 from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS, LISTEN_AUDIO
-from asynfusion_ros.nodes.mcap_file import Entry, name_of, read_mcap
+from asynfusion_ros.nodes.mcap_log import name_of
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
 from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import ReplaySettings

@@ -56,7 +56,7 @@ class DistillObjective(Objective):
             return torch.as_tensor(data)
         with torch.no_grad():
             theirs = self._targets(batch, x, t, stride)
-        total = settings.data_weight * data
+        total = settings.data_weight * data + self.closure_error(ours[0], batch, weights[0])
         for f, goal, w in zip(ours, theirs, weights, strict=True):
             moved = (f[:, 1:] - f[:, :-1], goal[:, 1:] - goal[:, :-1])  # (B, T - 1, D) each
             total = total + pseudo_huber(f, goal, w, settings.huber_c)

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from asynfusion_ros.diffusion import NoiseSchedule
-from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES, lip_gap_slope
+from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.training.settings import TrainSettings
 
 
@@ -18,6 +19,36 @@ def channel_weights(mouth_weight: float) -> Tensor:
     weights = np.where(mouth, mouth_weight, 1.0)
     weights[FACE_NAMES.index("jawOpen")] = 2.0 * mouth_weight
     return torch.from_numpy(weights / weights.mean()).float()
+
+
+class LipClosure:
+    """The error of whether lips touch: small in weights, plain to whoever watches an m.
+
+    A closed mouth and one that shows a slit differ by little in every channel, and by the
+    whole closure in the gap that the channels leave together (`motion/blendshapes.py`: `lip_gap`).
+    So each frame's gap g becomes a touch, 1 / (1 + exp((g - 0.05) / 0.025)), and touches are
+    compared.
+    """
+
+    HALF, WIDTH = 0.05, 0.025  # the gap of half a touch, and how fast a touch is lost
+
+    def __init__(self, face: ChannelStatistics) -> None:
+        """Keep the gap as a function of normalised channels."""
+        slope = lip_gap_slope()
+        self._slope = torch.from_numpy(slope * face.std)  # (51,)
+        self._rest = float(slope @ face.mean)
+        self._moves = torch.from_numpy(np.flatnonzero(slope))
+
+    def touch(self, face: Tensor) -> Tensor:
+        """Return how far lips touch (B, T), 0 to 1, in normalised faces (B, T, 51)."""
+        gap = face @ self._slope.to(face) + self._rest  # (B, T)
+        return torch.sigmoid((self.HALF - gap) / self.WIDTH)
+
+    def error(self, x0_hat: Tensor, x0: Tensor, weights: Tensor) -> Tensor:
+        """Return the mean squared error of touches; frames count as their least weighted lip."""
+        lips = weights.expand_as(x0)[..., self._moves.to(x0.device)].amin(dim=-1)  # (B, T)
+        wrong = (self.touch(x0_hat) - self.touch(x0)) ** 2  # (B, T)
+        return (wrong * lips).sum() / lips.sum().clamp_min(1e-6)
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:

@@ -30,6 +30,9 @@ class TrainSettings(Settings):
     velocity_weight: float = setting(2.0, doc="Weight of the velocity error of x0", minimum=0.0)
     huber_weight: float = setting(1.0, doc="Weight of the Huber error of x0", minimum=0.0)
     mouth_weight: float = setting(2.0, doc="Weight of the mouth's channels", minimum=0.0)
+    closure_weight: float = setting(
+        0.0, doc="Weight of the error of whether lips touch", minimum=0.0
+    )
     known_weight: float = setting(0.2, doc="Weight of frames given as known", minimum=0.0)
     independent_share: float = setting(
         0.5,

@@ -13,7 +13,7 @@ from asynfusion_ros.networks import Condition, DualBranchDiT
 from asynfusion_ros.training.ahead import Ahead
 from asynfusion_ros.training.batches import Batch, PreparedWindows, Statistics
 from asynfusion_ros.training.devices import choose_device
-from asynfusion_ros.training.losses import channel_weights, denoising_loss
+from asynfusion_ros.training.losses import LipClosure, channel_weights, denoising_loss
 from asynfusion_ros.training.settings import TrainSettings
 
 Pair = tuple[Tensor, Tensor]
@@ -47,6 +47,7 @@ class Objective:
         self.windows, self.statistics = windows, statistics
         self.schedule, self.settings = schedule, settings
         self._face_weights = channel_weights(settings.mouth_weight)
+        self._closure = LipClosure(statistics.face) if settings.closure_weight else None
         self.device = choose_device(settings.device)
         self._batches = Ahead(self._make, _AHEAD if self.device.type == "cuda" else 0)
 
@@ -136,6 +137,12 @@ class Objective:
         face = batch.face_mask * self._face_weights.to(self.device)
         return frames * face, frames * batch.body_mask
 
+    def closure_error(self, face: Tensor, batch: Batch, weights: Tensor) -> Tensor | float:
+        """Return the weighted error of whether lips of `face` (B, T, 51) touch."""
+        if self._closure is None:
+            return 0.0
+        return self.settings.closure_weight * self._closure.error(face, batch.face, weights)
+
 
 class TeacherObjective(Objective):
     """The denoising error of both branches (paper eq. 12-15)."""
@@ -175,12 +182,11 @@ class TeacherObjective(Objective):
     def _error(self, network: DualBranchDiT, batch: Batch, noised: Noised) -> Tensor:
         x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
         predicted = self.predict(network, batch, x, t, self.settings.prediction)
+        weights = self.weights(batch)
         errors = [
-            denoising_loss(
-                x0_hat, x0, time, weights, schedule=self.schedule, settings=self.settings
-            )
-            for x0_hat, x0, time, weights in zip(
-                predicted, (batch.face, batch.body), t, self.weights(batch), strict=True
+            denoising_loss(x0_hat, x0, time, weight, schedule=self.schedule, settings=self.settings)
+            for x0_hat, x0, time, weight in zip(
+                predicted, (batch.face, batch.body), t, weights, strict=True
             )
         ]
-        return errors[0] + errors[1]
+        return errors[0] + errors[1] + self.closure_error(predicted[0], batch, weights[0])

@@ -1,34 +1,23 @@
-"""Recordings of ROS 2 messages in MCAP files, as rosbag2 and other programs read them."""
+"""Messages written to MCAP files, as rosbag2 and other programs read them."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from asynfusion_ros.errors import DataError, StateError
-from asynfusion_ros.files import refuse
+from asynfusion_ros.errors import StateError
+from asynfusion_ros.mcap_file import Entry, open_mcap
 
 CHUNK_BYTES: Final = 256 * 1024  # what is lost at most when the power fails
-MOST_RECORD_BYTES: Final = 80 * 1024**2  # an audio message may have 64 MiB
 RETRY_S: Final = 10.0
 _RULE: Final = "=" * 80
 _WORDS: Final = {"boolean": "bool", "octet": "byte", "float": "float32", "double": "float64"}
 _FIXED = re.compile(r"^(?P<kind>.+)\[(?P<count>\d+)\]$")
 _SEQUENCE = re.compile(r"^sequence<(?P<kind>[^,]+)(?:, *(?P<count>\d+))?>$")
-
-
-class Entry(NamedTuple):
-    """One recorded message: its topic, its type (`package/msg/Name`), when it came, its CDR."""
-
-    topic: str
-    kind: str
-    time_ns: int
-    data: bytes
 
 
 def name_of(kind: type[Any]) -> str:
@@ -74,17 +63,6 @@ def _message(name: str) -> type[Any] | None:
     return getattr(import_module(f"{package}.msg"), short) if package else None
 
 
-def open_mcap() -> Any:
-    """Return the module mcap; raise StateError, saying what to do, where it is missing."""
-    try:
-        import mcap.writer  # noqa: PLC0415 (optional)
-    except ImportError as error:
-        raise StateError(
-            f"recording needs the package mcap ({error}); run `pip install mcap`"
-        ) from error
-    return mcap
-
-
 class McapLog:
     """Writes messages to FILE.mcap, then FILE_1.mcap and so on, each up to a size.
 
@@ -108,7 +86,7 @@ class McapLog:
         self._channels: dict[str, int] = {}
         self._again_s = 0.0
 
-    def write(self, entry: Entry, definition: str, now_s: float) -> None:
+    def write(self, entry: Entry, now_s: float) -> None:
         """Record one message at the steady time `now_s`."""
         if self._writer is None and now_s < self._again_s:
             self.counts["lost"] += 1
@@ -116,7 +94,7 @@ class McapLog:
         try:
             if self._writer is None:
                 self._open()
-            self._add(entry, definition)
+            self._add(entry)
             self.counts["written"] += 1
             if self._file.tell() > self._most_bytes:
                 self.close()
@@ -156,10 +134,10 @@ class McapLog:
         self._writer = self._mcap.writer.Writer(_Whole(file), chunk_size=CHUNK_BYTES)
         self._writer.start(profile="ros2", library="asynfusion_ros")
 
-    def _add(self, entry: Entry, definition: str) -> None:
+    def _add(self, entry: Entry) -> None:
         channel = self._channels.get(entry.topic)
         if channel is None:
-            text = definition.encode()
+            text = entry.definition.encode()
             schema = self._writer.register_schema(entry.kind, "ros2msg", text)
             channel = self._writer.register_channel(entry.topic, "cdr", schema)
             self._channels[entry.topic] = channel
@@ -193,53 +171,3 @@ class _Whole:
 
     def flush(self) -> None:
         """Nothing waits."""
-
-
-def read_mcap(path: Path) -> Iterator[Entry]:
-    """Yield the messages of a recording as they were written; it may have been cut off.
-
-    Raises DataError, saying what to do, where it is no MCAP file or is damaged, and StateError
-    where the package mcap is missing.
-    """
-    open_mcap()
-    from mcap.records import Channel, Chunk, Message, Schema  # noqa: PLC0415 (optional)
-    from mcap.stream_reader import StreamReader, breakup_chunk  # noqa: PLC0415
-
-    if not path.is_file():
-        raise DataError(f"{path} is no file; give a recording of `asynfusion record`")
-    kinds: dict[int, str] = {}
-    channels: dict[int, tuple[str, str]] = {}
-    with path.open("rb") as file, refuse(DataError, f"{path} is damaged; read what is before"):
-        reader = StreamReader(file, emit_chunks=True, record_size_limit=MOST_RECORD_BYTES)
-        for outer in _until_the_end(reader.records):
-            if isinstance(outer, Chunk):
-                _check_chunk(outer)
-            for record in breakup_chunk(outer) if isinstance(outer, Chunk) else [outer]:
-                if isinstance(record, Schema):
-                    kinds[record.id] = record.name
-                elif isinstance(record, Channel):
-                    channels[record.id] = (record.topic, kinds.get(record.schema_id, ""))
-                elif isinstance(record, Message):
-                    topic, kind = channels[record.channel_id]
-                    yield Entry(topic, kind, record.log_time, record.data)
-
-
-def _check_chunk(chunk: Any) -> None:
-    """Raise DataError for a chunk that would unpack to more than a message may have."""
-    import zstandard  # noqa: PLC0415 (comes with mcap)
-
-    size = int(chunk.uncompressed_size)
-    if chunk.compression == "zstd":
-        size = max(size, int(zstandard.get_frame_parameters(chunk.data).content_size))
-    elif chunk.compression:
-        raise DataError(f"compression {chunk.compression} is not read; convert it to zstd")
-    if size > MOST_RECORD_BYTES:
-        raise DataError(f"a chunk unpacks to {size} bytes; {MOST_RECORD_BYTES} at most")
-
-
-def _until_the_end(records: Iterator[Any]) -> Iterator[Any]:
-    """Yield records up to where a recording was cut off."""
-    from mcap.exceptions import EndOfFile  # noqa: PLC0415 (optional)
-
-    with suppress(EndOfFile):
-        yield from records

@@ -1,0 +1,172 @@
+"""Recordings of topics become clips and sound, without ROS; what does not fit is refused."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mcap_ros2", reason="mcap-ros2-support is not installed")
+
+import soundfile
+from mcap_ros2.writer import Writer
+
+from asynfusion_ros.audio.mcap import AUDIO_CHUNK, read_sound_mcap
+from asynfusion_ros.cli import main
+from asynfusion_ros.errors import AudioError, MotionFileError
+from asynfusion_ros.motion.blendshapes import ARKIT_NAMES, FACE_NAMES
+from asynfusion_ros.motion.mcap import (
+    BLENDSHAPES,
+    DEFINITIONS,
+    JOINT_STATE,
+    read_motion_mcap,
+)
+from asynfusion_ros.motion.npz import read_npz
+from asynfusion_ros.motion.skeleton import Skeleton
+
+SKELETON = Skeleton.load()
+HEADER = DEFINITIONS[JOINT_STATE].partition("effort\n")[2]
+CHUNK = (
+    "std_msgs/Header header\nstring source\nuint32 sample_rate\nuint8 channels\nstring encoding\n"
+    f"uint8[] data\nstring utterance\n{HEADER}"
+)
+
+
+def header(time_s):
+    nanoseconds = round(time_s * 1e9)
+    stamp = {"sec": nanoseconds // 10**9, "nanosec": nanoseconds % 10**9}
+    return {"stamp": stamp, "frame_id": ""}
+
+
+def face_at(time_s, names=ARKIT_NAMES, **weights):
+    return {
+        "header": header(time_s),
+        "name": list(names),
+        "weight": [weights.get(name, 0.0) for name in names],
+    }
+
+
+def joints_at(time_s, names=SKELETON.robot_joint_names, angle=0.1):
+    nothing = {"velocity": [], "effort": []}
+    return {"header": header(time_s), "name": list(names), "position": [angle] * len(names)} | (
+        nothing
+    )
+
+
+def chunk_at(time_s, samples, rate_hz=16000):
+    data = np.rint(32767 * np.asarray(samples)).astype("<i2").tobytes()
+    return {
+        "header": header(time_s), "source": "me", "sample_rate": rate_hz, "channels": 1,
+        "encoding": "S16LE", "data": data, "utterance": "",
+    }  # fmt: skip
+
+
+def write(path, messages):
+    """Messages are (topic, kind, message)."""
+    texts = {**DEFINITIONS, AUDIO_CHUNK: CHUNK}
+    with path.open("wb") as file:
+        writer = Writer(file)
+        schemas = {kind: writer.register_msgdef(kind, text) for kind, text in texts.items()}
+        for number, (topic, kind, message) in enumerate(messages):
+            writer.write_message(topic, schemas[kind], message, number)
+        writer.finish()
+    return path
+
+
+def test_frames_have_the_rate_and_place_of_their_stamps(tmp_path):
+    ramp = [
+        ("/face/blendshapes", BLENDSHAPES, face_at(5.0 + k / 50, jawOpen=k / 100))
+        for k in range(50)
+        if k != 20  # one was lost
+    ]
+    joints = [("/joint_states", JOINT_STATE, joints_at(4.9 + k / 50)) for k in range(100)]
+    clip, begin_s = read_motion_mcap(write(tmp_path / "a.mcap", [*ramp, *joints]), SKELETON)
+    assert clip.fps_hz == pytest.approx(50.0)
+    assert begin_s == pytest.approx(5.0)
+    np.testing.assert_allclose(
+        clip.face[:, FACE_NAMES.index("jawOpen")], np.arange(50) / 100, atol=1e-5
+    )
+    assert clip.face_mask is None
+    assert clip.body_mask is None
+    np.testing.assert_allclose(SKELETON.ball_angles(clip.body), 0.1, atol=1e-5)
+
+
+def test_a_face_alone_leaves_the_body_unmeasured(tmp_path):
+    faces = [
+        ("/robot/face/blendshapes", BLENDSHAPES, face_at(k / 30, jawOpen=0.3)) for k in range(9)
+    ]
+    others = [
+        ("/robot/joint_states", JOINT_STATE, joints_at(k / 30, names=("wheel",))) for k in range(99)
+    ]
+    clip, _ = read_motion_mcap(write(tmp_path / "a.mcap", [*faces, *others]), SKELETON)
+    assert len(clip) == 9
+    assert not clip.body_mask.any()
+    assert not clip.body.any()
+
+
+def test_stamps_that_go_back_and_values_that_are_none_are_passed_over(tmp_path):
+    moments = [0.0, 0.1, 0.05, 0.2, 0.3, 0.3, 0.4]
+    faces = [("/f", BLENDSHAPES, face_at(1 + s, jawOpen=s)) for s in moments]
+    faces[3][2]["weight"][0] = float("nan")
+    clip, _ = read_motion_mcap(write(tmp_path / "a.mcap", faces), SKELETON)
+    jaw = clip.face[:, FACE_NAMES.index("jawOpen")]
+    np.testing.assert_allclose(jaw, np.arange(5) / 10, atol=1e-5)
+    assert np.isfinite(clip.face).all()
+
+
+def test_what_holds_no_motion_is_refused_with_what_to_do(tmp_path):
+    write(tmp_path / "a.mcap", [("/joint_states", JOINT_STATE, joints_at(1.0, names=("wheel",)))])
+    with pytest.raises(MotionFileError, match=r"no motion.*asynfusion record"):
+        read_motion_mcap(tmp_path / "a.mcap", SKELETON)
+    with pytest.raises(MotionFileError, match="is no file"):
+        read_motion_mcap(tmp_path / "none.mcap", SKELETON)
+    early = [("/f", BLENDSHAPES, face_at(k / 30)) for k in range(9)]
+    late = [("/j", JOINT_STATE, joints_at(100 + k / 30)) for k in range(9)]
+    write(tmp_path / "b.mcap", [*early, *late])
+    with pytest.raises(MotionFileError, match="face and body"):
+        read_motion_mcap(tmp_path / "b.mcap", SKELETON)
+    (tmp_path / "c.mcap").write_bytes(b"no recording" * 99)
+    with pytest.raises(MotionFileError, match="damaged"):
+        read_motion_mcap(tmp_path / "c.mcap", SKELETON)
+
+
+def test_one_stamp_a_year_away_does_not_fill_memory(tmp_path):
+    faces = [("/f", BLENDSHAPES, face_at(k / 30)) for k in range(9)]
+    faces.append(("/f", BLENDSHAPES, face_at(3e7)))
+    with pytest.raises(MotionFileError, match="2 to 2000000 are read"):
+        read_motion_mcap(write(tmp_path / "a.mcap", faces), SKELETON)
+
+
+def test_sound_lies_where_its_stamps_say(tmp_path):
+    tone = 0.5 * np.sin(np.arange(1600) / 5)
+    pieces = [chunk_at(10.0, tone), chunk_at(0.0, tone), chunk_at(11.0, tone)]
+    messages = [("/audio", AUDIO_CHUNK, piece) for piece in pieces]
+    messages.append(("/listen/audio", AUDIO_CHUNK, chunk_at(10.5, tone)))
+    path = write(tmp_path / "a.mcap", messages)
+    samples = read_sound_mcap(path, 9.5, 1.55)
+    expected = np.zeros(round(1.55 * 16000))
+    for place_s in (0.5, 0.6):
+        expected[round(place_s * 16000) :][:1600] = tone
+    expected[24000:] = tone[:800]
+    np.testing.assert_allclose(samples, expected, atol=1e-3)
+    late = read_sound_mcap(path, 10.05, 0.1)  # begins within the first piece
+    np.testing.assert_allclose(late, np.concatenate([tone[800:], tone[:800]]), atol=1e-3)
+    assert read_sound_mcap(write(tmp_path / "b.mcap", []), 0.0, 1.0) is None
+
+
+def test_sound_that_makes_no_sense_is_refused(tmp_path):
+    chunk = chunk_at(1.0, np.zeros(160)) | {"encoding": "MP3"}
+    path = write(tmp_path / "a.mcap", [("/audio", AUDIO_CHUNK, chunk)])
+    with pytest.raises(AudioError, match="MP3"):
+        read_sound_mcap(path, 0.0, 1.0)
+
+
+def test_a_recording_is_imported_with_its_sound(tmp_path, capsys):
+    tone = 0.5 * np.sin(np.arange(16000) / 5)
+    faces = [("/f", BLENDSHAPES, face_at(20 + k / 60, jawOpen=0.4)) for k in range(61)]
+    path = write(tmp_path / "a.mcap", [*faces, ("/audio", AUDIO_CHUNK, chunk_at(20.0, tone))])
+    assert main(["import", str(path), "-o", str(tmp_path / "out" / "clip.npz")]) == 0
+    said = capsys.readouterr().out
+    assert "no file holds a body" in said
+    assert "what it heard" in said
+    assert read_npz(tmp_path / "out" / "clip.npz").fps_hz == pytest.approx(60.0)
+    samples, rate_hz = soundfile.read(tmp_path / "out" / "clip.wav")
+    assert rate_hz == 16000
+    assert samples[:16000] == pytest.approx(tone, abs=1e-3)
