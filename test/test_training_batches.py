@@ -13,7 +13,7 @@ from asynfusion_ros.motion.blendshapes import mirror_face
 from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
-from asynfusion_ros.training.batches import PreparedWindows
+from asynfusion_ros.training.batches import PreparedWindows, lend_unmeasured
 from asynfusion_ros.training.settings import TrainSettings
 
 PLAIN = TrainSettings(
@@ -77,16 +77,52 @@ def test_statistics_count_only_what_was_measured(windows):
     np.testing.assert_allclose(windows.measure().body.std, body.std(axis=0), rtol=1e-2)
 
 
+def measured_bodies(batch):
+    return batch.body_mask[:, 0].bool().all(dim=-1)
+
+
 def test_a_batch_is_normalised_and_says_what_it_lacks(windows):
     statistics = windows.measure()
     batch = windows.sample(0, PLAIN.replace(batch=64, mouth_only_share=0.25), statistics)
     assert batch.face.shape == (64, 60, 51)
     assert batch.body.shape == (64, 60, 24)
-    assert int((~batch.has_body).sum()) == 16
-    assert torch.equal(batch.body_mask[:, 0].bool().all(dim=-1), batch.has_body)
+    assert int((~measured_bodies(batch)).sum()) == 16
+    assert batch.has_body.all(), "lent where there was none"
     assert batch.known.sum() == 0
     assert batch.audio_given.all()
     assert abs(float(batch.face.mean())) < 0.3
+
+
+def test_what_was_not_measured_is_lent_by_one_window_that_was():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(6, 4, 3)).astype(np.float32)
+    mask = np.ones((6, 3), np.float32)
+    mask[0] = 0.0
+    mask[1, 2] = 0.0
+    data = {"body": values.copy(), "body_mask": mask}
+    assert lend_unmeasured(data, "body", rng).all()
+    filled = data["body"]
+    np.testing.assert_array_equal(filled[2:], values[2:])
+    np.testing.assert_array_equal(filled[1, :, :2], values[1, :, :2])
+    assert any(np.array_equal(filled[0], whole) for whole in values[2:])
+    assert any(np.array_equal(filled[1, :, 2], whole[:, 2]) for whole in values[2:])
+
+
+def test_without_a_whole_window_nothing_is_lent():
+    values = np.ones((3, 4, 2), np.float32)
+    data = {"body": values, "body_mask": np.array([[0, 0], [1, 0], [0, 1]], np.float32)}
+    has = lend_unmeasured(data, "body", np.random.default_rng(0))
+    np.testing.assert_array_equal(has, [False, True, True])
+    assert data["body"] is values
+
+
+def test_nothing_in_a_window_s_motion_tells_that_it_was_lent(windows):
+    """Whose data a window is from must not show, or the network learns two manners, not one."""
+    batch = windows.sample(0, PLAIN.replace(batch=64, mouth_only_share=0.5), windows.measure())
+    lent, own = ~measured_bodies(batch), measured_bodies(batch)
+    assert lent.any()
+    for window in batch.body[lent]:
+        assert any(torch.equal(window, other) for other in batch.body[own])
 
 
 def test_known_frames_are_a_prefix_of_the_allowed_lengths(windows):
@@ -130,9 +166,9 @@ def test_styles_are_those_of_the_take_and_stay_open_where_nothing_was_measured(w
     )  # fmt: skip
     batch = windows.sample(0, told, statistics)
     energy = STYLE_NAMES.index("energy")
-    assert torch.equal(batch.manner.style[:, energy].isfinite(), batch.has_body)
+    assert torch.equal(batch.manner.style[:, energy].isfinite(), measured_bodies(batch))
     assert batch.manner.style[:, STYLE_NAMES.index("mouth")].isfinite().all()
-    values = statistics.style.unnormalise(batch.manner.style[batch.has_body][:1])[0]
+    values = statistics.style.unnormalise(batch.manner.style[measured_bodies(batch)][:1])[0]
     clip = windows._clip(int(windows.train[0]))
     assert np.allclose(values, describe_style(clip)[0], atol=0.25)
     hidden = windows.sample(0, told.replace(unknown_style_share=1.0), statistics).manner
@@ -150,7 +186,7 @@ def test_emotions_come_from_the_takes(folder, tmp_path):
     assert windows.emotions == ("unknown", "joy")
     told = PLAIN.replace(batch=64, mouth_only_share=0.25, unknown_style_share=0.0)
     batch = windows.sample(0, told, windows.measure())
-    assert torch.equal(batch.manner.emotion == 1, batch.has_body)
+    assert torch.equal(batch.manner.emotion == 1, measured_bodies(batch))
 
 
 def test_a_model_s_numbers_of_speakers_go_on(windows):

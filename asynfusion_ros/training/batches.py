@@ -49,8 +49,8 @@ class Statistics:
 class Batch:
     """Normalised windows: audio (B, T, A), face (B, T, 51), body (B, T, 24), their masks (B, 1, D).
 
-    `has_face` and `has_body` (B,) tell which windows have any; `known` (B, T, 1) is 1 on frames to
-    be given.
+    Channels that were not measured are lent (`lend_unmeasured`) and cost nothing; `has_face` and
+    `has_body` (B,) tell which windows have any values. `known` (B, T, 1) is 1 on frames to give.
     """
 
     audio: Tensor
@@ -77,6 +77,24 @@ class Batch:
     def given(self, values: Tensor) -> Known:
         """Return the known frames of `values` (B, T, D)."""
         return Known(values, self.known)
+
+
+def lend_unmeasured(
+    data: dict[str, np.ndarray[Any, Any]], kind: str, rng: np.random.Generator
+) -> np.ndarray[Any, Any]:
+    """Fill what was not measured of `kind` from other windows; return which (B,) now have any.
+
+    A window lends all of its values (B, T, D) at once, one in which all channels were measured
+    (mask (B, D)). Otherwise a network sees from what is missing whose data it looks at, and moves
+    its lips well only where it sees the body of nobody.
+    """
+    values, measured = data[kind], data[f"{kind}_mask"] > 0
+    whole = np.flatnonzero(measured.all(axis=1))
+    if not whole.size:
+        return np.asarray(measured.any(axis=1))
+    lenders = rng.choice(whole, len(values))
+    data[kind] = np.where(measured[:, None], values, values[lenders])
+    return np.ones(len(values), bool)
 
 
 class PreparedWindows:
@@ -206,11 +224,12 @@ class PreparedWindows:
             data["body"][index] = mirror_body(data["body"][index])
             data["face_mask"][index] = mirror_face(data["face_mask"][index])
             data["body_mask"][index] = np.abs(mirror_body(data["body_mask"][index]))
+        given = {kind: lend_unmeasured(data, kind, rng) for kind in ("face", "body")}
         frames, size = data["face"].shape[1], rows.size
         lengths = rng.integers(settings.known_min_frames, settings.known_max_frames + 1, size)
         lengths = np.where(rng.random(size) < settings.known_share, lengths, 0)
         known = np.arange(frames)[None] < np.minimum(lengths, frames - 1)[:, None]
-        given = rng.random(size) >= settings.null_share
+        audible = rng.random(size) >= settings.null_share
         manner = self._manner(rows, rng, settings, statistics)
         tensor = torch.from_numpy
         return Batch(
@@ -219,10 +238,10 @@ class PreparedWindows:
             body=tensor(statistics.body.normalise(data["body"])),
             face_mask=tensor(data["face_mask"])[:, None],
             body_mask=tensor(data["body_mask"])[:, None],
-            has_face=tensor(data["face_mask"].any(axis=1)),
-            has_body=tensor(data["body_mask"].any(axis=1)),
+            has_face=tensor(given["face"]),
+            has_body=tensor(given["body"]),
             manner=manner,
-            audio_given=tensor(given),
+            audio_given=tensor(audible),
             known=tensor(known.astype(np.float32))[..., None],
         )
 
