@@ -21,6 +21,7 @@ from asynfusion_ros.data.synthesis.engines import (
 )
 from asynfusion_ros.data.synthesis.make import Studio, SynthesisSettings, make_takes, speech_of
 from asynfusion_ros.data.synthesis.phonemes import (
+    LONG,
     LONGEST_S,
     PAUSE,
     TimedSpeech,
@@ -115,6 +116,16 @@ def test_the_last_phoneme_before_a_pause_ends_before_the_silence():
     assert names == (PAUSE, "ʌ", "p", PAUSE)
     assert times[2, 1] - times[2, 0] == pytest.approx(LONGEST_S["stop"])
     assert times[3, 0] == times[2, 1]
+
+
+def test_a_length_mark_without_its_vowel_is_no_phoneme():
+    """Where a voice does not know a vowel, the mark behind it is left over."""
+    names, times, _ = time_phonemes(("", LONG, "m", LONG, "a"), np.full(5, 0.1), 0.0)
+    assert names == (PAUSE, "m", "a")
+    np.testing.assert_allclose(times, [[0.0, 0.2], [0.2, 0.4], [0.4, 0.5]], atol=1e-6)
+    names, times, _ = time_phonemes((LONG, "m"), np.full(2, 0.1), 0.0)
+    assert names == ("m",)
+    np.testing.assert_allclose(times, [[0.0, 0.2]], atol=1e-6)
 
 
 def test_joined_speech_keeps_times_and_sounds():

@@ -64,20 +64,36 @@ def main() -> None:
     parser.add_argument("--steps", default="4/8", help="expression/gesture")
     parser.add_argument("--out", type=Path, required=True, help="folder of results.json")
     parser.add_argument("--takes", type=int, default=None, help="only so many")
+    parser.add_argument(
+        "--ask", choices=("all", "ours", "peers"), default="all",
+        help="measure only these; the others keep what results.json says of the same takes",
+    )  # fmt: skip
     arguments = parser.parse_args()
     takes = read_project(arguments.speech)[0][: arguments.takes]
     reader = MouthReader(read_project(arguments.teach)[0])
-    answers = {
-        "truth": [_of_clip(take.clip, reader, 0.0) for take in takes],
-        "asynfusion_ros": _ask_ours(takes, reader, arguments.checkpoint, arguments.steps),
-        **_ask_peers(takes),
-    }
+    answers = {"truth": [_of_clip(take.clip, reader, 0.0) for take in takes]}
+    if arguments.ask != "peers":
+        answers["asynfusion_ros"] = _ask_ours(takes, reader, arguments.checkpoint, arguments.steps)
+    if arguments.ask != "ours":
+        answers |= _ask_peers(takes)
     seconds = sum(take.clip.duration_s for take in takes)
     rows = {name: measure(takes, found) for name, found in answers.items()}
+    if arguments.ask != "all":
+        rows = {**_measured_before(arguments.out, takes), **rows}
     print(f"{len(takes)} takes, {seconds / 60:.1f} min, {len({t.speaker for t in takes})} voices\n")
     print(table(rows))
     document = {"takes": [t.name for t in takes], "seconds": seconds, "rows": rows}
     (arguments.out / "results.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _measured_before(folder: Path, takes: Sequence[Recording]) -> dict[str, Row]:
+    """Return the rows of results.json; raise SystemExit where it tells of other takes."""
+    path = folder / "results.json"
+    document = json.loads(path.read_text()) if path.is_file() else {"takes": [], "rows": {}}
+    if document["takes"] and document["takes"] != [take.name for take in takes]:
+        raise SystemExit(f"{path} is of other takes; measure all of them: leave --ask out")
+    rows: dict[str, Row] = document["rows"]
+    return rows
 
 
 def measure(takes: Sequence[Recording], answers: Sequence[Answer]) -> Row:

@@ -82,7 +82,9 @@ def time_phonemes(
         if character in STRESSES:
             stress = STRESSES[character]
             continue  # `start` stays, so the next phoneme takes this time
-        if character == LONG and names and names[-1] != PAUSE:
+        if character == LONG:  # of a pause, where the voice does not know the vowel before it
+            if not names:
+                continue
             rows[-1][1] = end
         else:
             name = PAUSE if character in SILENT or not character else character
