@@ -1,0 +1,70 @@
+"""What the model that ships must never lose: lips that follow speech, whatever the body does."""
+
+import numpy as np
+import pytest
+import torch
+
+from asynfusion_ros.audio.resample import load_audio
+from asynfusion_ros.motion.blendshapes import lip_gap
+from asynfusion_ros.networks import Known, MannerBatch
+from asynfusion_ros.resources import find_resource
+from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.streaming.generator import open_extractor
+
+WINDOWS = 8
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return Checkpoint.load(find_resource("models/small"))
+
+
+@pytest.fixture(scope="module")
+def audio(checkpoint):
+    """Features (8, 60, A) of the demo speech, and of as much silence."""
+    extractor = open_extractor(checkpoint.description)
+    samples = load_audio(find_resource("models/demo/speech.wav"))
+    starts = np.linspace(0, len(samples) - extractor.samples_needed, WINDOWS).astype(int)
+    pieces = [samples[start:][: extractor.samples_needed] for start in starts]
+    silence = [np.zeros_like(piece) for piece in pieces]
+    normalise = checkpoint.description.audio.normalise
+    return [
+        torch.from_numpy(np.stack([normalise(extractor.extract(piece)) for piece in part]))
+        for part in (pieces, silence)
+    ]
+
+
+def gaps(checkpoint, method, audio, t_body, seed=0):
+    """The lip gaps (8, 60) that the first step of the face sees beside a body at `t_body`."""
+    about, network = checkpoint.description, checkpoint.network(method)
+    generator = torch.Generator().manual_seed(seed)
+    size, frames, _ = audio.shape
+    face = torch.randn(size, frames, 51, generator=generator)
+    noise = torch.randn(size, frames, 24, generator=generator)
+    idle = torch.from_numpy(about.body.normalise(about.idle_body)).expand_as(noise)
+    body_times, face_times = torch.full((size,), t_body), torch.full((size,), 999)
+    body = about.schedule.add_noise(idle, noise, body_times)
+    nothing = torch.zeros(size, frames, 1)
+    with torch.inference_mode():
+        condition = network.condition(audio, MannerBatch(torch.zeros(size, dtype=torch.long)))
+        known = Known(face, nothing), Known(noise, nothing)
+        x0, _ = network(face, body, face_times, body_times, condition, *known)
+    return lip_gap(about.face.unnormalise(x0.numpy()))
+
+
+@pytest.mark.parametrize("method", ["ddim", "lcm"])
+def test_lips_say_the_same_beside_a_body_at_any_diffusion_time(checkpoint, audio, method):
+    """Speech with known articulation has no bodies; a network must not tell it by that."""
+    first = gaps(checkpoint, method, audio[0], 999)
+    for time in (700, 400, 100):
+        later = gaps(checkpoint, method, audio[0], time)
+        assert np.corrcoef(first.ravel(), later.ravel())[0, 1] > 0.98
+        assert later.std() == pytest.approx(first.std(), rel=0.1)
+
+
+@pytest.mark.parametrize("method", ["ddim", "lcm"])
+def test_speech_moves_the_mouth_and_silence_does_not(checkpoint, audio, method):
+    spoken, silent = (gaps(checkpoint, method, part, 999) for part in audio)
+    assert spoken.std() > 4 * silent.std()
+    again = gaps(checkpoint, method, audio[0], 999, seed=1)
+    assert np.corrcoef(spoken.ravel(), again.ravel())[0, 1] > 0.95, "speech decides, not noise"
