@@ -228,10 +228,10 @@ def test_a_batch_can_be_learned(prepared):
     assert losses[-1] < 0.8 * losses[0]
 
 
-def objectives(prepared):
+def objectives(prepared, **changes):
     windows = PreparedWindows(prepared)
     statistics, schedule = windows.measure(), NoiseSchedule.linear()
-    settings = DistillSettings(**FEW)
+    settings = DistillSettings(**FEW).replace(**changes)
     networks = [DualBranchDiT(TINY) for _ in range(3)]
     student, teacher, target = networks
     yield TeacherObjective(windows, statistics, schedule, settings), student
@@ -251,6 +251,21 @@ def test_every_parameter_is_trained(prepared):
         untouched = {n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()}
         assert untouched == set()
         network.zero_grad()
+
+
+def test_the_weight_of_closures_adds_their_error_to_both_trainings(prepared):
+    torch.manual_seed(0)
+    networks, losses = None, []
+    for weight in (0.0, 1.0, 3.0):
+        pairs = list(objectives(prepared, closure_weight=weight))
+        networks = networks or [network.state_dict() for _, network in pairs]
+        for (objective, network), state in zip(pairs, networks, strict=True):
+            network.load_state_dict(state)
+            with torch.no_grad():
+                losses.append(float(objective.loss(network, 0, torch.Generator().manual_seed(0))))
+    plain, once, thrice = np.array(losses).reshape(3, 2)
+    assert (once > plain).all()
+    np.testing.assert_allclose(thrice - plain, 3 * (once - plain), rtol=1e-3)
 
 
 def test_times_are_independent_in_the_share_that_is_asked_for(prepared):
