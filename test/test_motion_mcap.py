@@ -127,6 +127,19 @@ def test_what_holds_no_motion_is_refused_with_what_to_do(tmp_path):
         read_motion_mcap(tmp_path / "c.mcap", SKELETON)
 
 
+def test_messages_of_another_shape_under_our_names_are_refused(tmp_path):
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file)
+        for kind in (JOINT_STATE, AUDIO_CHUNK):
+            schema = writer.register_msgdef(kind, "string text\n")
+            writer.write_message(f"/{kind[-5:]}", schema, {"text": "hello"}, 0)
+        writer.finish()
+    with pytest.raises(MotionFileError, match="lacks what"):
+        read_motion_mcap(tmp_path / "a.mcap", SKELETON)
+    with pytest.raises(AudioError, match="is no sound"):
+        read_sound_mcap(tmp_path / "a.mcap", 0.0, 1.0)
+
+
 def test_one_stamp_a_year_away_does_not_fill_memory(tmp_path):
     faces = [("/f", BLENDSHAPES, face_at(k / 30)) for k in range(9)]
     faces.append(("/f", BLENDSHAPES, face_at(3e7)))

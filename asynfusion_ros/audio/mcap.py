@@ -14,6 +14,8 @@ from asynfusion_ros.audio.resample import (
     convert_to_mono_float,
     resample,
 )
+from asynfusion_ros.errors import AudioError
+from asynfusion_ros.files import refuse
 from asynfusion_ros.mcap_file import Decoder, read_mcap
 
 AUDIO_CHUNK: Final = "asynfusion_ros/msg/AudioChunk"
@@ -43,8 +45,9 @@ def read_sound_mcap(path: Path, begin_s: float, duration_s: float) -> FloatArray
         if entry.kind != AUDIO_CHUNK or entry.topic.endswith("listen/audio"):
             continue
         chunk = decoder.decode(entry)
-        sound = convert_to_mono_float(bytes(chunk.data), chunk.encoding, chunk.channels)
-        stamp_s = chunk.header.stamp.sec + 1e-9 * chunk.header.stamp.nanosec or next_s
+        with refuse(AudioError, f"a message of {entry.topic} is no sound"):
+            sound = convert_to_mono_float(bytes(chunk.data), chunk.encoding, chunk.channels)
+            stamp_s = chunk.header.stamp.sec + 1e-9 * chunk.header.stamp.nanosec or next_s
         if not run or abs(stamp_s - next_s) > TOLERANCE_S or chunk.sample_rate != rate_hz:
             place()
             run, run_s, rate_hz = [], stamp_s, check_rate(chunk.sample_rate)

@@ -6,6 +6,7 @@ A recording of a running avatar becomes a clip, and a clip a recording: `joint_s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.errors import DataError, MotionFileError
+from asynfusion_ros.files import refuse
 from asynfusion_ros.mcap_file import Decoder, import_ros2, read_mcap
 from asynfusion_ros.motion.blendshapes import ARKIT_NAMES, FACE_NAMES, to_arkit52
 from asynfusion_ros.motion.clip import MotionClip
@@ -88,16 +90,8 @@ def read_motion_mcap(path: Path, skeleton: Skeleton) -> tuple[MotionClip, float]
             f"{path} holds no motion: no two {JOINT_STATE} with the joints of our URDF, or "
             f"{BLENDSHAPES} with the 52 ARKit names; record a running avatar by `asynfusion record`"
         )
-    step_s = min(float(np.median(np.diff(list(track)))) for track in wholes)
-    begin_s = max(next(iter(track)) for track in wholes)
-    end_s = min(next(reversed(track)) for track in wholes)
-    frames = round((end_s - begin_s) / step_s) + 1
-    if not 1 < frames <= MOST_POSES:
-        raise MotionFileError(
-            f"{path}: {frames} frames have face and body, of stamps {begin_s:.3f} to {end_s:.3f}; "
-            f"2 to {MOST_POSES} are read"
-        )
-    grid_s = begin_s + step_s * np.arange(frames, dtype=np.float64)
+    grid_s, fps_hz = _common_times(path, wholes)
+    frames = len(grid_s)
     angles = _interpolate(tracks[JOINT_STATE], grid_s, 3 * len(skeleton.joints))
     face = _interpolate(tracks[BLENDSHAPES], grid_s, len(FACE_NAMES))
     body = np.zeros((frames, 3 * len(skeleton.joints)), np.float32)
@@ -110,7 +104,21 @@ def read_motion_mcap(path: Path, skeleton: Skeleton) -> tuple[MotionClip, float]
         np.zeros_like(rows) if found is None else None
         for rows, found in ((weights, face), (body, angles))
     ]
-    return MotionClip(round(1.0 / step_s, 3), weights, body, *masks), begin_s
+    return MotionClip(fps_hz, weights, body, *masks), float(grid_s[0])
+
+
+def _common_times(path: Path, tracks: Sequence[Track]) -> tuple[Array, float]:
+    """Return the times (T,) [s] that all tracks cover, at the fastest track's rate, and that rate."""
+    step_s = min(float(np.median(np.diff(list(track)))) for track in tracks)
+    begin_s = max(next(iter(track)) for track in tracks)
+    end_s = min(next(reversed(track)) for track in tracks)
+    frames = round((end_s - begin_s) / step_s) + 1
+    if not 1 < frames <= MOST_POSES:
+        raise MotionFileError(
+            f"{path}: {frames} frames have face and body, of stamps {begin_s:.3f} to {end_s:.3f}; "
+            f"2 to {MOST_POSES} are read"
+        )
+    return begin_s + step_s * np.arange(frames, dtype=np.float64), round(1.0 / step_s, 3)
 
 
 def _read_tracks(path: Path, skeleton: Skeleton) -> dict[str, Track]:
@@ -126,9 +134,10 @@ def _read_tracks(path: Path, skeleton: Skeleton) -> dict[str, Track]:
             continue
         names, field = wanted[entry.kind]
         message = decoder.decode(entry)
-        values = dict(zip(message.name, getattr(message, field), strict=False))
-        row = np.array([values.get(name, np.nan) for name in names], np.float64)
-        stamp_s = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
+        with refuse(MotionFileError, f"a message of {entry.topic} lacks what {entry.kind} has"):
+            values = dict(zip(message.name, getattr(message, field), strict=False))
+            row = np.array([values.get(name, np.nan) for name in names], np.float64)
+            stamp_s = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
         track = found[entry.kind].setdefault(entry.topic, {})
         if np.isfinite(row).all() and stamp_s > next(reversed(track), -1.0):
             track[stamp_s] = row
