@@ -108,7 +108,7 @@ def read_motion_mcap(path: Path, skeleton: Skeleton) -> tuple[MotionClip, float]
 
 
 def _common_times(path: Path, tracks: Sequence[Track]) -> tuple[Array, float]:
-    """Return the times (T,) [s] that all tracks cover, at the fastest track's rate, and that rate."""
+    """Return the times (T,) [s] that all tracks cover, and their rate: the fastest track's."""
     step_s = min(float(np.median(np.diff(list(track)))) for track in tracks)
     begin_s = max(next(iter(track)) for track in tracks)
     end_s = min(next(reversed(track)) for track in tracks)
