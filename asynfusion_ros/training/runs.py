@@ -70,7 +70,8 @@ def fine_tune_teacher(
     if FeatureSettings.from_dict(windows.manifest["features"]).identity != about.features_sha256:
         raise DataError(f"{prepared} was prepared with other features than {start}; prepare again")
     speakers = windows.continue_numbers(dict(about.training.get("speakers", {})), about)
-    record = {**about.training, "speakers": speakers, "fine_tune": settings.to_dict()}
+    tuned = {**settings.to_dict(), "minutes_of": _count_minutes(windows)}
+    record = {**about.training, "speakers": speakers, "fine_tune": tuned}
     settings = settings.replace(prediction=about.prediction)
     model = copy.deepcopy(teacher.network("ddim")).train()
     return _train(windows, model, replace(about, training=record), settings, Path(out), report)
@@ -148,10 +149,6 @@ def _describe(
 ) -> ModelDescription:
     idle_face = windows.find_idle_face()
     features = windows.manifest["features"]
-    minutes: dict[str, float] = {}
-    for take in windows.manifest["takes"]:
-        if take["split"] == "train":
-            minutes[take["source"]] = minutes.get(take["source"], 0.0) + take["seconds"] / 60.0
     return ModelDescription(
         network=network,
         face=statistics.face,
@@ -170,12 +167,21 @@ def _describe(
             "teacher": settings.to_dict(),
             "prepare": windows.manifest["settings"],
             "speakers": windows.manifest["speakers"],
-            "minutes": {name: round(value, 2) for name, value in minutes.items()},
+            "minutes": _count_minutes(windows),
         },
         style_names=STYLE_NAMES if network.styles else (),
         style=statistics.style if network.styles else None,
         emotions=windows.emotions,
     )
+
+
+def _count_minutes(windows: PreparedWindows) -> dict[str, float]:
+    """Return the minutes of training takes by source."""
+    minutes: dict[str, float] = {}
+    for take in windows.manifest["takes"]:
+        if take["split"] == "train":
+            minutes[take["source"]] = minutes.get(take["source"], 0.0) + take["seconds"] / 60.0
+    return {name: round(value, 2) for name, value in minutes.items()}
 
 
 def _card_stub(holds: str) -> str:
