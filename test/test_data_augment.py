@@ -240,4 +240,5 @@ def test_a_batch_has_the_share_of_faces_that_is_asked_for(tmp_path, share, faces
     windows = PreparedWindows(make_prepared(tmp_path))
     settings = TrainSettings(batch=8, mouth_only_share=share)
     batch = windows.sample(0, settings, windows.measure())
-    assert int((~batch.has_body).sum()) == faces
+    assert int((batch.body_mask[:, 0].sum(dim=-1) == 0).sum()) == faces
+    assert bool(batch.has_body.all()) == (share < 1.0), "lent, where anybody has one"
