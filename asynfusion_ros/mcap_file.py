@@ -59,7 +59,7 @@ def read_mcap(path: Path) -> Iterator[Entry]:
                 _check_chunk(outer)
             for record in breakup_chunk(outer) if isinstance(outer, Chunk) else [outer]:
                 if isinstance(record, Schema):
-                    schemas[record.id] = record.name, record.data.decode()
+                    schemas[record.id] = record.name, record.data.decode(errors="replace")
                 elif isinstance(record, Channel):
                     channels[record.id] = record.topic, *schemas.get(record.schema_id, ("", ""))
                 elif isinstance(record, Message):

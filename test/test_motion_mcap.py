@@ -140,6 +140,21 @@ def test_messages_of_another_shape_under_our_names_are_refused(tmp_path):
         read_sound_mcap(tmp_path / "a.mcap", 0.0, 1.0)
 
 
+def test_what_others_recorded_beside_it_is_passed_over(tmp_path):
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = Writer(file)
+        raw = writer._writer
+        schema = raw.register_schema("foreign.Message", "protobuf", b"\xff\xfe\x00")
+        channel = raw.register_channel("/foreign", "protobuf", schema)
+        raw.add_message(channel, 0, b"\x01\x02", 0)
+        kind = writer.register_msgdef(BLENDSHAPES, DEFINITIONS[BLENDSHAPES])
+        for k in range(9):
+            writer.write_message("/f", kind, face_at(k / 30), k)
+        writer.finish()
+    clip, _ = read_motion_mcap(tmp_path / "a.mcap", SKELETON)
+    assert len(clip) == 9
+
+
 def test_one_stamp_a_year_away_does_not_fill_memory(tmp_path):
     faces = [("/f", BLENDSHAPES, face_at(k / 30)) for k in range(9)]
     faces.append(("/f", BLENDSHAPES, face_at(3e7)))
