@@ -140,6 +140,15 @@ def test_messages_of_another_shape_under_our_names_are_refused(tmp_path):
         read_sound_mcap(tmp_path / "a.mcap", 0.0, 1.0)
 
 
+@pytest.mark.parametrize("angle", [float("nan"), float("inf"), 1e300])
+def test_angles_that_no_joint_has_never_become_motion(tmp_path, angle):
+    poses = [("/j", JOINT_STATE, joints_at(k / 30)) for k in range(9)]
+    poses[4][2]["position"][3] = angle
+    clip, _ = read_motion_mcap(write(tmp_path / "a.mcap", poses), SKELETON)
+    assert len(clip) == 9
+    np.testing.assert_allclose(SKELETON.ball_angles(clip.body), 0.1, atol=1e-5)
+
+
 def test_what_others_recorded_beside_it_is_passed_over(tmp_path):
     with (tmp_path / "a.mcap").open("wb") as file:
         writer = Writer(file)

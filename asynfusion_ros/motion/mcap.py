@@ -23,6 +23,7 @@ from asynfusion_ros.motion.skeleton import Skeleton
 JOINT_STATE: Final = "sensor_msgs/msg/JointState"
 BLENDSHAPES: Final = "asynfusion_ros/msg/FaceBlendshapes"
 MOST_POSES: Final = 2_000_000  # nine hours at 60 Hz
+MOST_VALUE: Final = 1e3  # rad, or a weight; neither NaN nor what no joint can be is less
 _HEADER = """================================================================================
 MSG: std_msgs/Header
 builtin_interfaces/Time stamp
@@ -139,7 +140,7 @@ def _read_tracks(path: Path, skeleton: Skeleton) -> dict[str, Track]:
             row = np.array([values.get(name, np.nan) for name in names], np.float64)
             stamp_s = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
         track = found[entry.kind].setdefault(entry.topic, {})
-        if np.isfinite(row).all() and stamp_s > next(reversed(track), -1.0):
+        if (np.abs(row) < MOST_VALUE).all() and stamp_s > next(reversed(track), -1.0):
             track[stamp_s] = row
         if len(track) > MOST_POSES:
             raise MotionFileError(f"{path} holds more than {MOST_POSES} poses; record in pieces")
