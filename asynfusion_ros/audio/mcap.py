@@ -48,10 +48,10 @@ def read_sound_mcap(path: Path, begin_s: float, duration_s: float) -> FloatArray
         with refuse(AudioError, f"a message of {entry.topic} is no sound"):
             sound = convert_to_mono_float(bytes(chunk.data), chunk.encoding, chunk.channels)
             stamp_s = chunk.header.stamp.sec + 1e-9 * chunk.header.stamp.nanosec or next_s
-        if not run or abs(stamp_s - next_s) > TOLERANCE_S or chunk.sample_rate != rate_hz:
+            new_rate_hz = check_rate(chunk.sample_rate)
+        if not run or abs(stamp_s - next_s) > TOLERANCE_S or new_rate_hz != rate_hz:
             place()
-            run, run_s, rate_hz = [], stamp_s, check_rate(chunk.sample_rate)
-            next_s = stamp_s
+            run, run_s, next_s, rate_hz = [], stamp_s, stamp_s, new_rate_hz
         run.append(sound)
         next_s += len(sound) / rate_hz
         heard = True

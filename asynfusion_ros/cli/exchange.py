@@ -45,22 +45,26 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 def run_import(arguments: argparse.Namespace) -> int:
     """Read all files and write them as one clip."""
-    clip = join_clips([import_clip(path) for path in arguments.files])
+    files, recorded_s = arguments.files, None
+    if len(files) == 1 and files[0].suffix.lower() == ".mcap":
+        clip, recorded_s = read_motion_mcap(files[0], Skeleton.load())
+        clip = join_clips([clip])
+    else:
+        clip = join_clips([import_clip(path) for path in files])
     make_folder(arguments.out.parent)
     write_npz(arguments.out, clip)
     for part, mask in (("face", clip.face_mask), ("body", clip.body_mask)):
         if mask is not None and not mask.any():
             print(f"no file holds a {part}: it rests")
     print(f"wrote {arguments.out}: {clip.duration_s:.1f} s at {clip.fps_hz:g} Hz")
-    if len(arguments.files) == 1 and arguments.files[0].suffix.lower() == ".mcap":
-        _write_sound(arguments.files[0], arguments.out.with_suffix(".wav"))
+    if recorded_s is not None:
+        _write_sound(files[0], recorded_s, clip.duration_s, arguments.out.with_suffix(".wav"))
     return 0
 
 
-def _write_sound(recording: Path, out: Path) -> None:
+def _write_sound(recording: Path, begin_s: float, duration_s: float, out: Path) -> None:
     """Write what a recorded avatar heard, to be played beside its motion."""
-    clip, begin_s = read_motion_mcap(recording, Skeleton.load())
-    samples = read_sound_mcap(recording, begin_s, clip.duration_s)
+    samples = read_sound_mcap(recording, begin_s, duration_s)
     if samples is None:
         print(f"{recording} holds no sound")
         return
