@@ -182,6 +182,7 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
     if arguments.rviz:
         words = ("-d", str(find_resource(RVIZ)), *_fixed_frame(arguments))
         specs.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=words))
+        specs.append(_board(arguments))
     if arguments.record:
         specs.append(_recorder(arguments))
     if arguments.report:
@@ -231,6 +232,20 @@ def _recorder(arguments: GraphArguments) -> NodeSpec:
         "audio_type": arguments.audio_type,
     }
     return NodeSpec("recorder", "recorder_node", parameters=parameters)
+
+
+def _board(arguments: GraphArguments) -> NodeSpec:
+    parameters: dict[str, Any] = {"audio_type": arguments.audio_type}
+    if arguments.robot:
+        robot = RobotModel.load(_urdf_of_robot(arguments))
+        lowest_m, highest_m = robot.heights_m
+        letters_m = min(max(0.025 * (highest_m - lowest_m), 0.005), 0.05)
+        parameters |= {
+            "frame_id": robot.root,
+            "height_m": highest_m + 8.0 * letters_m,
+            "letters_m": letters_m,
+        }
+    return NodeSpec("board", "board_node", parameters=parameters)
 
 
 def _robot_state_publisher(arguments: GraphArguments) -> NodeSpec:

@@ -7,6 +7,7 @@ import time
 
 import pytest
 import yaml
+from robot_helpers import build_urdf
 
 from asynfusion_ros.errors import ConfigError, MotionFileError, StateError
 from asynfusion_ros.graph import GraphArguments, NodeSpec, describe_graph
@@ -15,9 +16,11 @@ from asynfusion_ros.nodes.processes import command_of, run_processes
 from asynfusion_ros.nodes.settings import (
     AudioSourceSettings,
     AvatarSettings,
+    BoardSettings,
     ProbeSettings,
     RetargetSettings,
 )
+from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.settings import settings_from_text
 from asynfusion_ros.streaming.settings import EngineSettings
 
@@ -34,7 +37,20 @@ def test_what_is_asked_for_is_added_and_left_out():
     assert names_of(audio="topic", viewer=False) == ["avatar"]
     assert names_of(report="r.json")[-1] == "probe"
     assert "robot_state_publisher" in names_of(robot_state_publisher=True)
-    assert "rviz2" in names_of(rviz=True)
+    assert names_of(rviz=True)[-2:] == ["rviz2", "board"]
+
+
+def test_the_board_stands_above_whoever_is_shown(tmp_path):
+    avatar = next(s for s in describe_graph(GraphArguments(rviz=True)) if s.name == "board")
+    assert avatar.parameters == {"audio_type": GraphArguments.audio_type}
+    urdf = tmp_path / "reachy_mini.urdf"
+    urdf.write_text(build_urdf("reachy_mini"))
+    given = GraphArguments(rviz=True, robot="reachy_mini", robot_urdf=str(urdf))
+    board = next(s for s in describe_graph(given) if s.name == "board").parameters
+    robot = RobotModel.load(urdf)
+    assert board["frame_id"] == robot.root
+    assert robot.heights_m[1] < board["height_m"] < robot.heights_m[1] + 0.2
+    assert set(board) <= {n for n, _ in BoardSettings.describe()}
 
 
 def test_only_one_node_sends_frames():

@@ -11,9 +11,12 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from asynfusion_ros.nodes.conversions import to_time
+from asynfusion_ros.nodes.top_screen import Health
 from asynfusion_ros.streaming.status import EngineStatus, Spread
 
-STATUS_NAME = "asynfusion: avatar"
+PREFIX = "asynfusion: "
+STATUS_NAME = f"{PREFIX}avatar"
+_MOST_ENTRIES = 50
 _LEVELS = {"failed": DiagnosticStatus.ERROR, "starved": DiagnosticStatus.WARN}
 
 
@@ -72,6 +75,23 @@ def read_diagnostics(message: DiagnosticArray) -> dict[str, str] | None:
         if status.name == STATUS_NAME:
             return {item.key: item.value for item in status.values}
     return None
+
+
+class HealthBook:
+    """The newest entry of each of our nodes, 50 at most, for those who show them."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.entries: dict[str, Health] = {}
+
+    def take(self, message: DiagnosticArray) -> None:
+        """Keep what a message says of our nodes."""
+        for status in message.status:
+            known = status.name in self.entries or len(self.entries) < _MOST_ENTRIES
+            if status.name.startswith(PREFIX) and known:
+                values = {item.key: item.value for item in status.values}
+                level = int.from_bytes(status.level, "little")
+                self.entries[status.name] = Health(time.monotonic(), level, status.message, values)
 
 
 def resident_mb() -> float:

@@ -15,12 +15,11 @@ from sensor_msgs.msg import JointState
 
 from asynfusion_ros.msg import AudioChunk, ConversationState, FaceBlendshapes
 from asynfusion_ros.nodes import interface
+from asynfusion_ros.nodes.diagnostics import HealthBook
 from asynfusion_ros.nodes.run import run_node
-from asynfusion_ros.nodes.top_screen import Health, Meter, render_screen, to_text
+from asynfusion_ros.nodes.top_screen import Meter, render_screen, to_text
 
-PREFIX = "asynfusion: "
 _HOME, _CLEAR = "\x1b[H\x1b[J", "\x1b[?25h\n"
-_MOST_ENTRIES = 50
 
 
 class TopNode(Node):  # type: ignore[misc]  # rclpy is untyped
@@ -32,7 +31,7 @@ class TopNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self.exit_status: int | None = None
         self._out, self._times = out, times
         self._live = out.isatty() and not times
-        self._health: dict[str, Health] = {}
+        self._health = HealthBook()
         self._meters: dict[str, Meter] = {}
         topics = (
             (interface.AUDIO, AudioChunk, interface.AUDIO_QOS),
@@ -44,7 +43,7 @@ class TopNode(Node):  # type: ignore[misc]  # rclpy is untyped
             self._meters[name] = Meter()
             self.create_subscription(kind, name, self._counter(name), qos, raw=True)
         self.create_subscription(
-            DiagnosticArray, interface.DIAGNOSTICS, self._take, interface.MOTION_QOS
+            DiagnosticArray, interface.DIAGNOSTICS, self._health.take, interface.MOTION_QOS
         )
         self.create_timer(period_s, self._draw, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -56,17 +55,8 @@ class TopNode(Node):  # type: ignore[misc]  # rclpy is untyped
     def _counter(self, name: str) -> Callable[[bytes], None]:
         return lambda _: self._meters[name].add(time.monotonic())
 
-    def _take(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            known = status.name in self._health or len(self._health) < _MOST_ENTRIES
-            if status.name.startswith(PREFIX) and known:
-                values = {item.key: item.value for item in status.values}
-                level = int.from_bytes(status.level, "little")
-                entry = Health(time.monotonic(), level, status.message, values)
-                self._health[status.name] = entry
-
     def _draw(self) -> None:
-        lines = render_screen(self._health, self._meters, time.monotonic())
+        lines = render_screen(self._health.entries, self._meters, time.monotonic())
         text = to_text(lines, colour=self._out.isatty())
         self._out.write(f"{_HOME if self._live else ''}{text}\n")
         self._out.flush()

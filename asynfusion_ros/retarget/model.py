@@ -152,6 +152,12 @@ class RobotModel:
         """Frames (4, 4) of all links where all joints are at 0."""
         return self.frames({})
 
+    @cached_property
+    def heights_m(self) -> tuple[float, float]:
+        """Lowest and highest place of a link over the root's where all joints are at 0 [m]."""
+        heights = [float(frame[2, 3]) for frame in self.zero_frames.values()]
+        return min(heights), max(heights)
+
     def zero_axis(self, name: str) -> Array:
         """Return a joint's axis (3,) in the root's frame where all joints are at 0."""
         joint = self.by_name[name]

@@ -11,17 +11,22 @@ Array = npt.NDArray[np.float64]
 
 # Widths from the middle outwards and heights [m] of one half of a row.
 _UPPER = (
-    (0.0086, 0.0068, 0.0078, 0.0072, 0.0070, 0.0096),
-    (0.0105, 0.0094, 0.0102, 0.0085, 0.008, 0.007),
+    (0.0086, 0.0068, 0.0078, 0.0072, 0.0070, 0.0100, 0.0096),
+    (0.0105, 0.0090, 0.0100, 0.0085, 0.008, 0.007, 0.007),
 )
 _LOWER = (
-    (0.0056, 0.0060, 0.0070, 0.0072, 0.0072, 0.0100),
-    (0.0088, 0.0088, 0.0098, 0.0085, 0.008, 0.007),
+    (0.0056, 0.0060, 0.0070, 0.0072, 0.0072, 0.0110, 0.0105),
+    (0.0088, 0.0088, 0.0094, 0.0085, 0.008, 0.007, 0.007),
 )
 _BEHIND_LIPS_M = 0.0035
 _UPPER_EDGE_M, _LOWER_EDGE_M = -0.0026, -0.0034  # from the line between the lips
 _OVERBITE_M = 0.0018
 _SHOWN_M = 0.002  # an open mouth shows more of both rows than the lips of the body would
+# How far each edge stays behind that of the first two.
+_RISES_M = (0.0, 0.0005, 0.0, 0.0005, 0.0008, 0.001, 0.001)
+# How wide a crown is at heights from its edge (0) to its root (1): neighbours touch near the edge.
+_OUTLINE = ((0.0, 0.03, 0.09, 0.25, 1.0), (0.9, 0.96, 0.99, 1.0, 0.86))
+_BETWEEN = 0.3  # how much darker it is where neighbours touch
 _ENAMEL = np.array([0.86, 0.81, 0.72])
 _GUM = np.array([0.52, 0.17, 0.16])
 
@@ -41,7 +46,7 @@ def make_teeth(body: Body, vertices: Array, seam: float) -> Piece:
     colours = np.concatenate([part[1] for part in parts])
     triangles = np.concatenate([part[2] + start for part, start in zip(parts, starts, strict=True)])
     teeth = Piece("teeth", points, triangles, "teeth")
-    dark = np.clip(1.0 - (front - points[:, 2]) / (0.85 * depth), 0.06, 1.0) ** 1.2
+    dark = np.clip(1.0 - 0.8 * (front - points[:, 2]) / depth, 0.15, 1.0)
     teeth.colours = colours * dark[:, None]
     lower = np.arange(len(points)) >= starts[1]
     for name, offsets in body.morphs.items():
@@ -80,14 +85,14 @@ def _row(
     turn = np.linspace(0.0, 0.5 * np.pi, 400)
     arch = np.stack([width * np.sin(turn), front - depth * (1.0 - np.cos(turn))], axis=1)
     way = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(arch, axis=0), axis=1))])
-    widths = np.array(sizes[0]) * 0.92 * way[-1] / sum(sizes[0])
+    widths = np.array(sizes[0]) * way[-1] / sum(sizes[0])
     middles = np.cumsum(widths) - 0.5 * widths
     points: list[Array] = []
     colours: list[Array] = []
     triangles: list[npt.NDArray[np.int64]] = []
     count = 0
     for side in (1.0, -1.0):
-        for middle, wide, tall in zip(middles, widths, sizes[1], strict=True):
+        for middle, wide, tall, rise in zip(middles, widths, sizes[1], _RISES_M, strict=True):
             at = np.array([np.interp(middle, way, arch[:, k]) for k in (0, 1)])
             ahead = np.array([np.interp(middle + 0.001, way, arch[:, k]) for k in (0, 1)]) - at
             ahead /= np.linalg.norm(ahead)
@@ -95,9 +100,10 @@ def _row(
             out = np.array([-ahead[1], ahead[0]])  # the arch runs outwards and back
             x = at[0] + crown[:, 0] * ahead[0] + crown[:, 2] * out[0]
             z = at[1] + crown[:, 0] * ahead[1] + crown[:, 2] * out[1]
-            points.append(np.stack([side * x, edge + crown[:, 1], z], axis=1))
+            points.append(np.stack([side * x, edge + upwards * rise + crown[:, 1], z], axis=1))
             root = np.clip(np.abs(crown[:, 1]) / tall, 0.0, 1.0)[:, None]
-            colours.append(_ENAMEL * (1.0 - 0.12 * root))
+            side_on = np.abs(crown[:, :1] / (0.5 * wide)) ** 4
+            colours.append(_ENAMEL * (1.0 - 0.12 * root) * (1.0 - _BETWEEN * side_on))
             triangles.append((faces if side > 0 else faces[:, ::-1]) + count)
             count += len(crown)
     gum, faces = _gum(arch, edge + upwards * 0.78 * sizes[1][0], upwards)
@@ -109,18 +115,15 @@ def _row(
 
 def _tooth(wide: float, tall: float, upwards: float) -> tuple[Array, npt.NDArray[np.int64]]:
     """Return a rounded crown: x along the arch, y from its edge, z outwards."""
-    rings, spokes = 7, 12
-    v = np.linspace(0.0, 1.0, rings)
+    rings, spokes = np.array([0.0, 0.03, 0.09, 0.2, 0.45, 0.75, 1.0]), 12
     turn = np.linspace(0.0, 2.0 * np.pi, spokes, endpoint=False)
-    v, turn = (grid.ravel() for grid in np.meshgrid(v, turn, indexing="ij"))
+    v, turn = (grid.ravel() for grid in np.meshgrid(rings, turn, indexing="ij"))
     square = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** 0.5
     deep = np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** 0.7
-    belly = 0.78 + 0.22 * np.sin(np.pi * np.clip(0.2 + 0.6 * v, 0.0, 1.0))
-    tip = np.clip(v / 0.16, 0.0, 1.0) ** 0.5
-    x = 0.5 * wide * square * belly * (0.88 + 0.12 * tip)
-    z = 0.0026 * deep * (0.25 + 0.75 * v**0.5) * (0.3 + 0.7 * tip)
+    x = 0.5 * wide * square * np.interp(v, *_OUTLINE)
+    z = 0.0026 * deep * (0.25 + 0.75 * v**0.5) * np.interp(v, (0.0, 0.09), (0.4, 1.0))
     points = np.stack([x, upwards * tall * v, z], axis=1)
-    triangles = grid_triangles(rings, spokes, closed=True)
+    triangles = grid_triangles(len(rings), spokes, closed=True)
     return points, triangles if upwards > 0 else triangles[:, ::-1]
 
 

@@ -1,0 +1,85 @@
+"""What the board beside the avatar says in RViz: a few lines, and how loud it is; no ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from asynfusion_ros.nodes.top_screen import (
+    BAD,
+    DROPS,
+    NODE_DROPS,
+    OK,
+    OLD_S,
+    WARN,
+    Health,
+    to_number,
+)
+
+QUIETEST_DB = -60.0
+SILENT_AFTER_S = 0.3
+_FALL_DB_S = 40.0
+_MOST_NODES, _MOST_LOSSES, _MOST_LETTERS = 6, 3, 80
+_STYLES = {0: OK, 1: WARN}
+
+
+class LevelMeter:
+    """The level of a sound in dB of full scale: up at once, down slowly, as meters do."""
+
+    def __init__(self) -> None:
+        """Begin in silence."""
+        self._level_db, self._heard_s = QUIETEST_DB, float("-inf")
+
+    def add(self, samples: npt.NDArray[np.float32], now_s: float) -> None:
+        """Take samples (N,) in -1..1 that were heard now; those that are no numbers are silent."""
+        sound = np.nan_to_num(np.asarray(samples, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        if not sound.size:
+            return
+        power = float(np.mean(np.clip(sound, -1.0, 1.0) ** 2))
+        self._level_db = max(10.0 * np.log10(max(power, 1e-12)), self.level_db(now_s))
+        self._heard_s = now_s
+
+    def level_db(self, now_s: float) -> float:
+        """Return the level [dB], QUIETEST_DB to 0; QUIETEST_DB where nothing is heard any more."""
+        age_s = max(0.0, now_s - self._heard_s)
+        if age_s > SILENT_AFTER_S:
+            return QUIETEST_DB
+        return min(0.0, max(QUIETEST_DB, self._level_db - _FALL_DB_S * age_s))
+
+    def share(self, now_s: float) -> float:
+        """Return the level as a share of the meter's height, 0 to 1."""
+        return 1.0 - self.level_db(now_s) / QUIETEST_DB
+
+
+def render_board(health: Mapping[str, Health], now_s: float) -> tuple[str, str]:
+    """Return the text, and the style of the worst that it tells: ok, warn or bad."""
+    if not health:
+        return "no diagnostics yet", WARN
+    lines, styles = [], []
+    for name, entry in sorted(health.items())[:_MOST_NODES]:
+        old_s = now_s - entry.seen_s
+        style = _STYLES.get(entry.level, BAD) if old_s <= OLD_S else BAD
+        said = entry.message if old_s <= OLD_S else f"not heard for {old_s:.0f} s"
+        styles.append(style)
+        lines.append(f"{name.removeprefix('asynfusion: ')}: {said}")
+    for entry in health.values():
+        if "real_time_factor" in entry.values:
+            lines += _engine_lines(entry.values)
+    worst = next(style for style in (BAD, WARN, OK) if style in styles)
+    return "\n".join(line[:_MOST_LETTERS] for line in lines), worst
+
+
+def _engine_lines(values: Mapping[str, str]) -> list[str]:
+    def number(name: str) -> float:
+        return to_number(values.get(name, ""))
+
+    wanted = {f"count_{name}": said for name, said in DROPS.items()} | NODE_DROPS
+    counted = sorted(((number(name), said) for name, said in wanted.items()), reverse=True)
+    return [
+        f"{1e3 * number('output_delay_s'):.0f} ms from sound to pose",
+        f"{number('real_time_factor'):.2f} of real time, window {number('window_ms_p50'):.0f} of "
+        f"{1e3 * number('hop_s'):.0f} ms",
+        *(f"{count:.0f} {said}" for count, said in counted[:_MOST_LOSSES] if count > 0),
+    ]
