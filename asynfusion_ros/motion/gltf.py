@@ -19,6 +19,7 @@ from asynfusion_ros.errors import MotionFileError, brief
 from asynfusion_ros.files import parse_json, read_bytes, refuse
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, to_arkit52
 from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.gltf_tracks import Tracks, frame_times, read_tracks
 from asynfusion_ros.motion.limits import to_joint_positions
 from asynfusion_ros.motion.rotations import (
     compose,
@@ -61,22 +62,22 @@ def read_gltf(path: Path, skeleton: Skeleton) -> MotionClip:
     document, binary = read_glb(Path(path))
     with refuse(MotionFileError, f"{path} holds no animation of the avatar"):
         tracks = read_tracks(document, binary)
-        times = next(iter(tracks.values()))[0]
-        fps_hz = 1.0 if len(times) < 2 else float((len(times) - 1) / (times[-1] - times[0]))
+        times, fps_hz = frame_times(tracks.values())
         body = np.zeros((len(times), len(skeleton.joints), 3))
         for index, name in enumerate(skeleton.joint_names):
-            turn = rotvec_of(tracks, name)
-            body[:, index] = compose(rotvec_of(tracks, "neck"), turn) if name == "head" else turn
+            turn = rotvec_at(tracks, name, times)
+            above = rotvec_at(tracks, "neck", times) if name == "head" else np.zeros_like(turn)
+            body[:, index] = compose(above, turn)
         face = np.zeros((len(times), len(FACE_NAMES)), np.float32)
         for node in document["nodes"]:
             names = _target_names(document, node)
             if names and (node["name"], "weights") in tracks:
-                rows = tracks[node["name"], "weights"][1].reshape(len(times), len(names))
+                rows = tracks[node["name"], "weights"].at(times)
                 for column, name in enumerate(FACE_NAMES):
                     face[:, column] = rows[:, names.index(name)]
                 break
     flat = make_continuous(body).reshape(len(times), -1).astype(np.float32)
-    return MotionClip(round(fps_hz, 4), face, flat)
+    return MotionClip(fps_hz, face, flat)
 
 
 class GltfAnimation:
@@ -136,41 +137,15 @@ def bone_turns(clip: MotionClip, skeleton: Skeleton) -> dict[str, Array]:
     return turns
 
 
-def rotvec_of(tracks: Mapping[tuple[str, str], tuple[Array, Array]], name: str) -> Array:
-    """Return a node's rotation vectors (T, 3) [rad] in our axes."""
-    return np.roll(quat_xyzw_to_rotvec(tracks[name, "rotation"][1]), 1, axis=-1)
+def rotvec_at(tracks: Tracks, name: str, times_s: Array) -> Array:
+    """Return a node's rotation vectors (T, 3) [rad] in our axes; KeyError where it has none."""
+    return np.roll(quat_xyzw_to_rotvec(tracks[name, "rotation"].at(times_s)), 1, axis=-1)
 
 
 def _target_names(document: Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
     if "mesh" not in node:
         return []
     return list(document["meshes"][node["mesh"]].get("extras", {}).get("targetNames", []))
-
-
-def read_tracks(
-    document: Mapping[str, Any], binary: bytes
-) -> dict[tuple[str, str], tuple[Array, Array]]:
-    """Return (times (T,), values (T, width)) of the first animation by node's name and path."""
-    animation = document["animations"][0]
-    tracks = {}
-    for channel in animation["channels"]:
-        sampler = animation["samplers"][channel["sampler"]]
-        node = document["nodes"][channel["target"]["node"]]["name"]
-        times, values = (_values(document, binary, sampler[key]) for key in ("input", "output"))
-        tracks[node, channel["target"]["path"]] = (times.ravel(), values)
-    return tracks
-
-
-def _values(document: Mapping[str, Any], binary: bytes, index: int) -> Array:
-    accessor = document["accessors"][index]
-    view = document["bufferViews"][accessor["bufferView"]]
-    width, first = _TYPES[accessor["type"]], view["byteOffset"] + accessor.get("byteOffset", 0)
-    if accessor["componentType"] != _FLOAT or "byteStride" in view:
-        raise ValueError("only packed float32 tracks are read")
-    values = np.frombuffer(binary, "<f4", accessor["count"] * width, first).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("a track holds values that are not finite")
-    return values.reshape(-1, width)
 
 
 def read_glb(path: Path) -> tuple[dict[str, Any], bytes]:

@@ -7,24 +7,20 @@ and as presets that all have: `aa` opens the mouth, `blinkLeft` and `blinkRight`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial.transform import Rotation
 
 from asynfusion_ros.errors import MotionFileError
 from asynfusion_ros.files import refuse
 from asynfusion_ros.motion.blendshapes import ARKIT_NAMES, FACE_NAMES, mouth_opening, to_arkit52
 from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.gltf import (
-    GltfAnimation,
-    bone_turns,
-    read_glb,
-    read_tracks,
-    rotvec_of,
-    write_glb,
-)
+from asynfusion_ros.motion.gltf import GltfAnimation, bone_turns, read_glb, write_glb
+from asynfusion_ros.motion.gltf_tracks import Tracks, frame_times, read_tracks, rest_rotations
 from asynfusion_ros.motion.rotations import compose, make_continuous, rotvec_to_quat_xyzw
 from asynfusion_ros.motion.skeleton import Skeleton
 
@@ -91,10 +87,11 @@ def write_vrma(path: Path, clip: MotionClip, skeleton: Skeleton) -> None:
 
 
 def read_vrma(path: Path, skeleton: Skeleton) -> MotionClip:
-    """Return the clip of a VRM animation with packed float tracks; raise MotionFileError.
+    """Return the clip of a VRM animation by any program; raise MotionFileError.
 
-    Bones between ours (spine, upper chest, shoulders) add to the bone below them; what it lacks
-    rests, and a face without ARKit's custom expressions is masked.
+    Tracks with keys of their own are read at 30 Hz. Bones between ours (spine, upper chest,
+    shoulders) add to the bone below them; what it lacks rests, and a face without ARKit's custom
+    expressions is masked.
     """
     document, binary = read_glb(Path(path))
     with refuse(MotionFileError, f"{path} is no VRM animation that can be read here"):
@@ -106,26 +103,29 @@ def read_vrma(path: Path, skeleton: Skeleton) -> MotionClip:
         for index, node in enumerate(document["nodes"]):
             node["name"] = names.get(index, f"other_{index}")
         tracks = read_tracks(document, binary)
-        times = next(iter(tracks.values()))[0]
-        if any(len(track[0]) != len(times) for track in tracks.values()):
-            raise ValueError("its tracks have different times; bake it to one frame rate")
-        fps_hz = 1.0 if len(times) < 2 else float((len(times) - 1) / (times[-1] - times[0]))
-        body = _read_body(tracks, skeleton, len(times))
+        times, fps_hz = frame_times(tracks.values())
+        rests = {names[i]: rest for i, rest in enumerate(rest_rotations(document)) if i in names}
+        body = _read_body(tracks, rests, skeleton, times)
         face, mask = np.zeros((2, len(times), len(FACE_NAMES)), np.float32)
         for column, name in enumerate(FACE_NAMES):
             if (f"custom_{name}", "translation") in tracks:
-                face[:, column] = tracks[f"custom_{name}", "translation"][1][:, 0]
+                face[:, column] = tracks[f"custom_{name}", "translation"].at(times)[:, 0]
                 mask[:, column] = 1.0
     flat = make_continuous(body).reshape(len(times), -1).astype(np.float32)
     whole = bool(mask.all())
-    return MotionClip(round(fps_hz, 4), np.clip(face, 0.0, 1.0), flat, None if whole else mask)
+    return MotionClip(fps_hz, np.clip(face, 0.0, 1.0), flat, None if whole else mask)
 
 
 _ABOVE = {"chest": ("spine", "chest", "upperChest"), "head": ("neck", "head")}
 
 
-def _read_body(tracks: Any, skeleton: Skeleton, frames: int) -> Array:
-    body = np.zeros((frames, len(skeleton.joints), 3))
+def _read_body(
+    tracks: Tracks,
+    rests: Mapping[str, tuple[Rotation, Rotation]],
+    skeleton: Skeleton,
+    times_s: Array,
+) -> Array:
+    body = np.zeros((len(times_s), len(skeleton.joints), 3))
     for index, name in enumerate(skeleton.joint_names):
         side = {"l": "left", "r": "right"}.get(name[0]) if name[1] == "_" else None
         above = _ABOVE.get(name, (human_bone(name),))
@@ -133,8 +133,15 @@ def _read_body(tracks: Any, skeleton: Skeleton, frames: int) -> Array:
             above = (f"{side}Shoulder", *above)
         for bone in above:
             if (bone, "rotation") in tracks:
-                body[:, index] = compose(body[:, index], rotvec_of(tracks, bone))
+                turn = _from_rest(tracks[bone, "rotation"].at(times_s), *rests[bone])
+                body[:, index] = compose(body[:, index], turn)
     return body
+
+
+def _from_rest(quat_xyzw: Array, rest: Rotation, parent: Rotation) -> Array:
+    """Return how far (T, 3) [rad] a bone has turned from its rest, in the scene's axes, as ours."""
+    turned = parent * Rotation.from_quat(quat_xyzw) * rest.inv() * parent.inv()
+    return np.asarray(np.roll(turned.as_rotvec(), 1, axis=-1))
 
 
 def _skeleton_nodes(skeleton: Skeleton) -> dict[str, Any]:
