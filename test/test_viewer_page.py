@@ -35,7 +35,8 @@ def fresh(browser, tmp_path):
         page = browser.new_page(viewport=SIZE | size)
         page.set_default_timeout(PATIENCE_MS)
         opened.append((server, page))
-        page.goto(f"{server.address}/?quality=low&{query}", wait_until="commit")
+        quality = "" if "quality=" in query else "&quality=low"
+        page.goto(f"{server.address}/?{query}{quality}", wait_until="commit")
         return server, page
 
     yield open_page
@@ -66,6 +67,24 @@ def test_a_kiosk_shows_the_person_its_words_and_nothing_else(fresh):
     alpha = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))[..., 3]
     assert alpha[:5].max() == 0  # above the head
     assert alpha[len(alpha) // 2, 100:140].min() == 255
+
+
+def test_where_the_processor_draws_the_picture_is_simple_from_the_start(fresh):
+    _, page = fresh("quality=auto")
+    page.wait_for_function(f"{READY} && avatar.drawn > 0")
+    detailed, shadows, reflections = page.evaluate(
+        "(s => [s.detailed, s.renderer.shadowMap.enabled, s.scene.environment])(avatar.stage)"
+    )
+    assert (detailed, shadows, reflections) == (False, False, None)
+
+
+def test_who_cannot_be_loaded_is_told_why(fresh, tmp_path):
+    path = make_avatar(tmp_path / "gone.glb", T_POSE)
+    assets = Assets(avatar=AvatarMap.of(path))
+    path.unlink()
+    _, page = fresh(assets=assets)
+    page.wait_for_function("document.querySelector('#notice').textContent.includes('HTTP')")
+    assert "check the address and the avatar's file" in page.text_content("#notice")
 
 
 def test_the_face_is_with_its_sound(fresh):

@@ -11,8 +11,8 @@ const OURS = "asynfusion_ros";
 
 export class Figure {
   // `map` says which bones and morphs of a user's file follow ours; null for our own people.
-  static async load(address, map = null, coverage = true) {
-    const file = await new GLTFLoader().loadAsync(address);
+  static async read(content, map = null, coverage = true) {
+    const file = await new GLTFLoader().parseAsync(content, "");
     if (file.asset.generator === OURS) dress(file.scene, coverage);
     return map ? new Guest(file.scene, map) : new Figure(file.scene);
   }

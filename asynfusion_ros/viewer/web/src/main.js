@@ -15,6 +15,7 @@ const now = () => performance.now() / 1000;
 const byName = (names, values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
 
 const options = readOptions(location.search);
+const coming = options.show === "robot" ? null : fetchFigure(); // while the stage is set
 const stage = new Stage(document.querySelector("#stage"), {
   quality: options.quality,
   view: options.frame,
@@ -141,12 +142,19 @@ function connectControls() {
   }
 }
 
+// The map and the file of who is shown; what fails is told by `loadFigure`.
+async function fetchFigure() {
+  const query = options.look ? `?look=${encodeURIComponent(options.look)}` : "";
+  const [answer, file] = await Promise.all([fetch("avatar.json"), fetch(`avatar.glb${query}`)]);
+  if (!file.ok) throw new Error(`HTTP ${file.status}`);
+  const map = answer.ok && !options.look ? (await answer.json()).map : null;
+  return { map, file: await file.arrayBuffer() };
+}
+
 async function loadFigure() {
   if (options.show === "robot") return Robot.load("robot.urdf");
-  const query = options.look ? `?look=${encodeURIComponent(options.look)}` : "";
-  const answer = await fetch("avatar.json");
-  const map = answer.ok && !options.look ? (await answer.json()).map : null;
-  return Figure.load(`avatar.glb${query}`, map, options.quality !== "low");
+  const { map, file } = await coming;
+  return Figure.read(file, map, stage.detailed);
 }
 
 const REMEDY = {

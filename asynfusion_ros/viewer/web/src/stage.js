@@ -8,6 +8,7 @@ import {
   CanvasTexture,
   Color,
   DirectionalLight,
+  HemisphereLight,
   Mesh,
   MeshBasicMaterial,
   PMREMGenerator,
@@ -38,11 +39,14 @@ const BACKGROUNDS = {
 };
 
 export class Stage {
-  // `quality` is high, low, or auto, which begins high and gives way on slow machines.
+  // `quality` is high, low, or auto: high, which gives way on slow machines, or low from the start
+  // where the processor draws.
   constructor(canvas, { quality = "auto", view = "bust", background = "studio" } = {}) {
+    if (quality === "auto" && drawsInSoftware()) quality = "low";
+    this.detailed = quality !== "low";
     this.renderer = new WebGLRenderer({
       canvas,
-      antialias: quality !== "low",
+      antialias: this.detailed,
       alpha: true,
       preserveDrawingBuffer: true,
     });
@@ -51,9 +55,8 @@ export class Stage {
     this.camera = new PerspectiveCamera(20, 1, 0.05, 20);
     this.scene = new Scene();
     this.scene.background = makeBackground(background);
-    this.scene.environment = makeReflections(this.renderer);
-    this.scene.environmentIntensity = 0.62;
     this.scene.add(new AmbientLight("#ffe9dd", 0.12));
+    this.surround();
     this.key = this.light("#fff0e2", 2.3, [1.5, 2.75, 2.3]);
     this.light("#d5e2ff", 0.5, [-2.4, 1.5, 1.6]); // fill
     this.light("#fff6ea", 1.6, [-1.3, 2.4, -2.0]); // rim
@@ -67,9 +70,19 @@ export class Stage {
     this.view = VIEWS[view] ? view : "bust";
     this.durations = [];
     this.auto = quality === "auto";
-    this.level = quality === "low" ? 2 : 0;
+    this.level = this.detailed ? 0 : 2;
     this.simplify();
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
+  }
+
+  // What surrounds the avatar lights it, too. A processor takes seconds to prepare reflections.
+  surround() {
+    if (this.detailed) {
+      this.scene.environment = makeReflections(this.renderer);
+      this.scene.environmentIntensity = 0.62;
+    } else {
+      this.scene.add(new HemisphereLight("#e3e8ee", "#6b5a4c", 0.9));
+    }
   }
 
   light(color, intensity, place) {
@@ -164,6 +177,15 @@ export class Stage {
   draw() {
     this.renderer.render(this.scene, this.camera);
   }
+}
+
+// Whether the browser draws without a graphics card, as far as it tells.
+function drawsInSoftware() {
+  const context = document.createElement("canvas").getContext("webgl2");
+  const extension = context?.getExtension("WEBGL_debug_renderer_info");
+  const name = extension ? context.getParameter(extension.UNMASKED_RENDERER_WEBGL) : "";
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
 }
 
 // Softboxes in a dim room: what skin and eyes reflect.
