@@ -39,6 +39,17 @@ def test_another_or_late_or_still_mouth_is_worse():
     assert metrics.mouth_correlation(clip_of(np.full(300, 0.4)), truth) == 0.0
 
 
+def test_a_few_frames_between_sound_and_picture_are_allowed_for_and_no_more():
+    truth = clip_of(speech())
+    aligned = metrics.aligned_mouth_correlation
+    for frames in (-4, -1, 0, 3):
+        assert aligned(clip_of(np.roll(speech(), frames)), truth) > 0.99
+    assert aligned(clip_of(np.roll(speech(), 30)), truth) < 0.5
+    assert aligned(clip_of(speech(seed=1)), truth) < 0.5
+    assert aligned(clip_of(np.full(300, 0.4)), truth) == 0.0
+    assert aligned(clip_of([0.1, 0.4]), clip_of([0.2, 0.3])) == pytest.approx(1.0)  # too short
+
+
 def test_errors_are_mean_absolute_differences():
     truth, shifted = clip_of(np.full(60, 0.2)), clip_of(np.full(60, 0.5))
     assert metrics.mouth_error(shifted, truth) == pytest.approx(0.3, abs=1e-6)

@@ -34,6 +34,7 @@ FIGURES: dict[str, FigureInfo] = {
     "beat_alignment_audio": FigureInfo("high", "BA, mean over audio beats (BEAT's code)"),
     "beat_gain": FigureInfo("high", "BA over motion beats above that of the voice shifted in time"),
     "mouth_correlation": FigureInfo("high", "correlation of the mouth openings"),
+    "mouth_correlation_aligned": FigureInfo("high", "the same at the lag that fits best"),
     "mouth_error": FigureInfo("low", "mean absolute difference of the mouth openings"),
     "closure_recall": FigureInfo("high", "share of lip closures that are made, within 50 ms"),
     "closure_precision": FigureInfo("high", "share of made lip closures that belong there"),

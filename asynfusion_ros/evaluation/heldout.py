@@ -153,6 +153,7 @@ def _face_figures(clip: MotionClip, recording: Recording, ruler: Ruler) -> Figur
     targets, speech = lip_targets(recording, ruler.closures)
     figures = {
         "mouth_correlation": metrics.mouth_correlation(clip, truth),
+        "mouth_correlation_aligned": metrics.aligned_mouth_correlation(clip, truth),
         "mouth_error": metrics.mouth_error(clip, truth),
         **closure_scores(lip_gap(clip.face), clip.fps_hz, targets, speech, ruler.closures),
         "lip_vertex_error_mm": lip_vertex_error_mm(clip, truth),
