@@ -9,6 +9,7 @@ from avatar_helpers import T_POSE, a_pose, make_avatar
 from asynfusion_ros.cli import main
 from asynfusion_ros.errors import ConfigError, MotionFileError
 from asynfusion_ros.motion.blendshapes import ARKIT_NAMES
+from asynfusion_ros.motion.gltf import read_glb, write_glb
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.viewer.avatar_file import AvatarFile
 from asynfusion_ros.viewer.avatar_guess import guess_avatar
@@ -96,6 +97,14 @@ def test_visemes_open_the_mouth(tmp_path):
     assert guess.morphs["viseme_U"] == {"mouthPucker": 1.0}
     sources = {source for row in guess.morphs.values() for source in row}
     assert sources <= set(ARKIT_NAMES)
+
+
+def test_pictures_that_the_page_cannot_read_are_named_at_once(tmp_path):
+    path = make_avatar(tmp_path / "a.glb", T_POSE)
+    document, binary = read_glb(path)
+    write_glb(path, document | {"extensionsRequired": ["KHR_texture_basisu"]}, binary)
+    with pytest.raises(MotionFileError, match="KHR_texture_basisu"):
+        AvatarFile.read(path)
 
 
 def test_the_map_that_guess_writes_is_the_one_that_is_read(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """The page as its visitors open it: kiosk, developer's view, guests, robots, sound in time."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,6 +135,25 @@ def test_a_guest_s_hanging_arms_are_lifted_into_our_t(fresh, tmp_path):
         )
         assert turned_l[2] == pytest.approx(-0.7 * np.sin(0.5), abs=0.01)
         assert page.evaluate("avatar.figure.influence('jawOpen')") == 0.25
+
+
+@pytest.mark.parametrize("form", ["meshopt", "draco"])
+def test_a_guest_may_be_compressed(fresh, form):
+    path = Path(__file__).parent / "fixtures" / f"avatar_{form}.glb"
+    _, page = fresh(assets=Assets(avatar=AvatarMap.of(path)))
+    page.wait_for_function(READY)
+    points = page.evaluate("""() => {
+        const found = [];
+        avatar.figure.scene.traverse((node) => {
+            const place = node.geometry?.attributes.position;
+            for (let k = 0; k < place?.count; k += 1) found.push([0, 1, 2].map((c) =>
+                place.getComponent(k, c)));
+        });
+        return found.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    }""")
+    expected = [[0, 1.6, 0.1], [0, 1.65, 0.1], [0.05, 1.6, 0.1]]
+    np.testing.assert_allclose(points, expected, atol=1e-4)
+    assert (page.evaluate("avatar.figure.influence('jawOpen')") is None) == (form == "draco")
 
 
 def test_a_robot_is_shown_with_the_meshes_of_installed_packages_alone(fresh, tmp_path):

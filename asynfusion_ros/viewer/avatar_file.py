@@ -12,6 +12,7 @@ from asynfusion_ros.files import check_file, parse_json, refuse
 
 MOST_BYTES: Final = 256 * 1024 * 1024
 _MAGIC, _JSON = 0x46546C67, 0x4E4F534A
+_UNREADABLE = ("KHR_texture_basisu",)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class AvatarFile:
     def read(path: Path) -> AvatarFile:
         """Read a GLB or VRM (0.x or 1.0); raise MotionFileError for anything else."""
         document = _read_document(path)
+        if lacking := [n for n in document.get("extensionsRequired", []) if n in _UNREADABLE]:
+            raise MotionFileError(
+                f"{path} needs {lacking}, which the page cannot read; save its pictures as PNG, "
+                "JPEG or WebP (meshes may be compressed by meshopt or Draco)"
+            )
         with refuse(MotionFileError, f"{path} is no glTF 2.0 with nodes and meshes"):
             return _parse(path, document)
 

@@ -1,6 +1,8 @@
 // One of our own people in the scene: bones that rest in a T, morphs with ARKit's names.
 
 import { Vector3 } from "three";
+import { MeshoptDecoder } from "three/addons/libs/meshopt_decoder.module.js";
+import { DRACOLoader } from "three/addons/loaders/DRACOLoader.js";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 
 import { Guest } from "./guest.js";
@@ -12,7 +14,10 @@ const OURS = "asynfusion_ros";
 export class Figure {
   // `map` says which bones and morphs of a user's file follow ours; null for our own people.
   static async read(content, map = null, coverage = true) {
-    const file = await new GLTFLoader().parseAsync(content, "");
+    const draco = new DRACOLoader().setDecoderPath("draco/"); // is fetched where a file needs it
+    const loader = new GLTFLoader().setMeshoptDecoder(MeshoptDecoder).setDRACOLoader(draco);
+    const file = await loader.parseAsync(content, "");
+    draco.dispose();
     if (file.asset.generator === OURS) dress(file.scene, coverage);
     return map ? new Guest(file.scene, map) : new Figure(file.scene);
   }
