@@ -16,9 +16,11 @@ import numpy as np
 
 from asynfusion_ros.audio.features import SpeechFeatureExtractor
 from asynfusion_ros.data.formats import find_sets, scan_set
+from asynfusion_ros.data.linear_mouth import replace_mouths
 from asynfusion_ros.data.recording import RESTRICTED, Fault, Recording, collect
 from asynfusion_ros.data.windows import (
     CHANGES,
+    Plan,
     PrepareSettings,
     Window,
     make_window,
@@ -91,6 +93,10 @@ def prepare(
             arrays[name][index] = values
         if progress is not None:
             progress(index + 1, len(plans))
+    tracked = [_is_tracked(plan, usable[plan.take]) for plan in plans]
+    replace_mouths(
+        arrays["audio"], arrays["face"], np.flatnonzero(tracked), settings.linear_mouth_share
+    )
     for array in arrays.values():
         array.flush()
     changes = Counter(plan.change for plan in plans)
@@ -105,6 +111,13 @@ def prepare(
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
+
+
+def _is_tracked(plan: Plan, recording: Recording) -> bool:
+    """Tell whether a window trains and shows a whole face that speaks, as a camera saw it."""
+    mask = recording.clip.face_mask
+    whole = mask is None or bool(np.all(mask))
+    return whole and recording.split == "train" and plan.change != "rest"
 
 
 def _shapes(extractor: SpeechFeatureExtractor) -> dict[str, tuple[int, ...]]:

@@ -48,6 +48,9 @@ class PrepareSettings(Settings):
     noise_share: float = _share("Extra windows under noise, 5 to 30 dB below the speech", 0.1)
     room_share: float = _share("Extra windows in a room that rings for 0.15 to 0.6 s", 0.1)
     gain_share: float = _share("Extra windows whose sound is 18 dB softer to 6 dB louder", 0.1)
+    linear_mouth_share: float = _share(
+        "How much of a tracked mouth's course is what a linear map of its own speech says", 0.0
+    )
     limit_mb: float = setting(
         0.0, doc="Keep a random part of the windows that fits; 0 keeps all", unit="MB", minimum=0.0
     )
