@@ -46,6 +46,7 @@ from asynfusion_ros.motion.npz import read_npz, write_npz
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.motion.urdf import build_urdf
 from asynfusion_ros.networks import NetworkSettings
+from asynfusion_ros.nodes.board import render_board
 from asynfusion_ros.nodes.mcap_log import McapLog
 from asynfusion_ros.nodes.top_screen import Health, render_screen, to_text
 from asynfusion_ros.resources import find_path, find_resource
@@ -432,7 +433,7 @@ def names(data: bytes) -> None:
 
 
 def terminal(data: bytes) -> None:
-    """Diagnostics of any values, shown; a terminal must not obey them."""
+    """Diagnostics of any values, shown; a terminal must not obey them, nor a board grow by them."""
     words = data.decode("utf-8", errors="replace").split("\n")
     names = ("real_time_factor", "hop_s", "pose_stride", "window_ms_p99", "count_late_packets")
     values = dict(zip(names, words, strict=False))
@@ -440,6 +441,9 @@ def terminal(data: bytes) -> None:
     health["asynfusion: avatar"] = Health(0.0, 0, words[0], values)
     text = to_text(render_screen(health, {}, 1.0), colour=False, size=(80, 50))
     assert all(c.isprintable() or c == "\n" for c in text)
+    text, _ = render_board(health, 1.0)
+    assert all(c.isprintable() or c == "\n" for c in text)
+    assert len(text) < 4000
 
 
 def viewer_frames(data: bytes) -> None:

@@ -16,6 +16,7 @@ from asynfusion_ros.nodes.top_screen import (
     WARN,
     Health,
     to_number,
+    to_plain,
 )
 
 QUIETEST_DB = -60.0
@@ -58,13 +59,14 @@ def render_board(health: Mapping[str, Health], now_s: float) -> tuple[str, str]:
     if not health:
         return "no diagnostics yet", WARN
     lines, styles = [], []
-    for name, entry in sorted(health.items())[:_MOST_NODES]:
+    shown = sorted(health.items())[:_MOST_NODES]
+    for name, entry in shown:
         old_s = now_s - entry.seen_s
         style = _STYLES.get(entry.level, BAD) if old_s <= OLD_S else BAD
         said = entry.message if old_s <= OLD_S else f"not heard for {old_s:.0f} s"
         styles.append(style)
-        lines.append(f"{name.removeprefix('asynfusion: ')}: {said}")
-    for entry in health.values():
+        lines.append(to_plain(f"{name.removeprefix('asynfusion: ')}: {said}"))
+    for _, entry in shown:
         if "real_time_factor" in entry.values:
             lines += _engine_lines(entry.values)
     worst = next(style for style in (BAD, WARN, OK) if style in styles)

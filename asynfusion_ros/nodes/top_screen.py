@@ -97,7 +97,7 @@ def _node_line(name: str, entry: Health, now_s: float) -> Line:
     said = entry.message
     if now_s - entry.seen_s > OLD_S:
         style, said = BAD, f"not heard for {now_s - entry.seen_s:.0f} s"
-    return [(f"{_plain(name.removeprefix('asynfusion: ')):<14}", ""), (_plain(said), style)]
+    return [(f"{to_plain(name.removeprefix('asynfusion: ')):<14}", ""), (to_plain(said), style)]
 
 
 def _topic_lines(meters: Mapping[str, Meter], now_s: float) -> list[Line]:
@@ -161,8 +161,8 @@ def _ordinal(stride: float) -> str:
     return "" if stride <= 1 else f"{stride:.0f}nd " if stride == 2 else f"{stride:.0f}th "
 
 
-def _plain(text: str) -> str:
-    """Return a stranger's words as one line without what a terminal would obey."""
+def to_plain(text: str) -> str:
+    """Return a stranger's words as one short line without what a terminal would obey."""
     return "".join(c if c.isprintable() else " " for c in text)[:200]
 
 
