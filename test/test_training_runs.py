@@ -113,6 +113,7 @@ def test_a_fine_tuned_teacher_goes_on_from_its_start(prepared, teacher, tmp_path
     told = tuned.description.training
     assert told["speakers"] == {"faces": 1, "source": 2}
     assert told["fine_tune"]["steps"] == 2
+    assert told["fine_tune"]["prepare"] == told["prepare"]
     assert told["fine_tune"]["minutes_of"] == told["minutes"], "tuned with the same takes here"
     fine_tune_teacher(prepared, teacher, tmp_path / "moved", settings.replace(learning_rate=1e-2))
     assert not same_weights(tmp_path / "moved" / "teacher.safetensors", start)

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve
 
-from asynfusion_ros.motion.blendshapes import FACE_NAMES
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 
-CHANNELS = tuple(i for i, name in enumerate(FACE_NAMES) if name.startswith(("jaw", "mouth")))
+CHANNELS = tuple(FACE_NAMES.index(name) for name in MOUTH_NAMES)
 CONTEXT_FRAMES = (-3, 0, 3)
 PENALTY = 1.0  # per frame, for features of unit variance; chosen on validation takes
 _EDGE = max(CONTEXT_FRAMES)  # frames whose context is not whole teach nothing

@@ -70,7 +70,9 @@ def fine_tune_teacher(
     if FeatureSettings.from_dict(windows.manifest["features"]).identity != about.features_sha256:
         raise DataError(f"{prepared} was prepared with other features than {start}; prepare again")
     speakers = windows.continue_numbers(dict(about.training.get("speakers", {})), about)
-    tuned = {**settings.to_dict(), "minutes_of": _count_minutes(windows)}
+    prepared_by = windows.manifest["settings"]
+    minutes = _count_minutes(windows)
+    tuned = {**settings.to_dict(), "prepare": prepared_by, "minutes_of": minutes}
     record = {**about.training, "speakers": speakers, "fine_tune": tuned}
     settings = settings.replace(prediction=about.prediction)
     model = copy.deepcopy(teacher.network("ddim")).train()
