@@ -47,8 +47,9 @@ from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.motion.urdf import build_urdf
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.nodes.board import render_board
+from asynfusion_ros.nodes.health import Health
 from asynfusion_ros.nodes.mcap_log import McapLog
-from asynfusion_ros.nodes.top_screen import Health, render_screen, to_text
+from asynfusion_ros.nodes.top_screen import render_screen, to_text
 from asynfusion_ros.resources import find_path, find_resource
 from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.retarget.robot_map import RobotMap

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asynfusion_ros.nodes.board import QUIETEST_DB, SILENT_AFTER_S, LevelMeter, render_board
-from asynfusion_ros.nodes.top_screen import BAD, OK, OLD_S, WARN, Health
+from asynfusion_ros.nodes.health import BAD, OK, OLD_S, WARN, Health
 
 NAME = "asynfusion: avatar"
 VALUES = {

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from asynfusion_ros.nodes.top_screen import OLD_S, Health, Meter, render_screen, to_number, to_text
+from asynfusion_ros.nodes.health import OLD_S, Health, to_number
+from asynfusion_ros.nodes.top_screen import Meter, render_screen, to_text
 
 VALUES = {
     "real_time_factor": "0.3412", "hop_s": "0.4000", "window_ms_p50": "132.100",

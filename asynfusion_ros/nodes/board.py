@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from asynfusion_ros.nodes.top_screen import (
+from asynfusion_ros.nodes.health import (
     BAD,
-    DROPS,
-    NODE_DROPS,
     OK,
-    OLD_S,
+    PREFIX,
     WARN,
     Health,
+    count_losses,
     to_number,
     to_plain,
 )
@@ -23,7 +22,6 @@ QUIETEST_DB = -60.0
 SILENT_AFTER_S = 0.3
 _FALL_DB_S = 40.0
 _MOST_NODES, _MOST_LOSSES, _MOST_LETTERS = 6, 3, 80
-_STYLES = {0: OK, 1: WARN}
 
 
 class LevelMeter:
@@ -61,11 +59,9 @@ def render_board(health: Mapping[str, Health], now_s: float) -> tuple[str, str]:
     lines, styles = [], []
     shown = sorted(health.items())[:_MOST_NODES]
     for name, entry in shown:
-        old_s = now_s - entry.seen_s
-        style = _STYLES.get(entry.level, BAD) if old_s <= OLD_S else BAD
-        said = entry.message if old_s <= OLD_S else f"not heard for {old_s:.0f} s"
+        said, style = entry.judge(now_s)
         styles.append(style)
-        lines.append(to_plain(f"{name.removeprefix('asynfusion: ')}: {said}"))
+        lines.append(to_plain(f"{name.removeprefix(PREFIX)}: {said}"))
     for _, entry in shown:
         if "real_time_factor" in entry.values:
             lines += _engine_lines(entry.values)
@@ -77,11 +73,10 @@ def _engine_lines(values: Mapping[str, str]) -> list[str]:
     def number(name: str) -> float:
         return to_number(values.get(name, ""))
 
-    wanted = {f"count_{name}": said for name, said in DROPS.items()} | NODE_DROPS
-    counted = sorted(((number(name), said) for name, said in wanted.items()), reverse=True)
+    losses = sorted(count_losses(values), reverse=True)[:_MOST_LOSSES]
     return [
         f"{1e3 * number('output_delay_s'):.0f} ms from sound to pose",
         f"{number('real_time_factor'):.2f} of real time, window {number('window_ms_p50'):.0f} of "
         f"{1e3 * number('hop_s'):.0f} ms",
-        *(f"{count:.0f} {said}" for count, said in counted[:_MOST_LOSSES] if count > 0),
+        *(f"{count:.0f} {said}" for count, said in losses),
     ]

@@ -20,6 +20,7 @@ from asynfusion_ros.nodes.audio_adapters import open_adapter
 from asynfusion_ros.nodes.board import LevelMeter, render_board
 from asynfusion_ros.nodes.conversions import to_time
 from asynfusion_ros.nodes.diagnostics import HealthBook
+from asynfusion_ros.nodes.health import BAD, OK, WARN
 from asynfusion_ros.nodes.interface import (
     AUDIO,
     AUDIO_QOS,
@@ -30,7 +31,6 @@ from asynfusion_ros.nodes.interface import (
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
 from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import BoardSettings
-from asynfusion_ros.nodes.top_screen import BAD, OK, WARN
 
 _COLOURS = {OK: (0.55, 0.9, 0.6), WARN: (1.0, 0.8, 0.3), BAD: (1.0, 0.4, 0.35)}
 _LIFETIME_S = 2.0

@@ -11,10 +11,9 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from asynfusion_ros.nodes.conversions import to_time
-from asynfusion_ros.nodes.top_screen import Health
+from asynfusion_ros.nodes.health import PREFIX, Health
 from asynfusion_ros.streaming.status import EngineStatus, Spread
 
-PREFIX = "asynfusion: "
 STATUS_NAME = f"{PREFIX}avatar"
 _MOST_ENTRIES = 50
 _LEVELS = {"failed": DiagnosticStatus.ERROR, "starved": DiagnosticStatus.WARN}

@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import itertools
-import math
 import shutil
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from asynfusion_ros.nodes.health import (
+    BAD,
+    OK,
+    PREFIX,
+    WARN,
+    Health,
+    count_losses,
+    to_number,
+    to_plain,
+)
+
 SPAN_S = 5.0
-OLD_S = 3.0  # diagnostics come every second; older ones are of somebody who has gone
 BAR_WIDTH = 20
 
-OK, WARN, BAD, DIM = "ok", "warn", "bad", "dim"
+DIM = "dim"
 _ANSI = {OK: "32", WARN: "33", BAD: "31;1", DIM: "2", "": ""}
-_LEVELS = {0: OK, 1: WARN, 2: BAD, 3: BAD}
-
-# Counts that tell of trouble, and what they are; others are events that are as they should be.
-DROPS = {
-    "samples_dropped": "samples dropped",
-    "audio_gaps": "gaps in the audio",
-    "late_packets": "late packets",
-    "duplicates": "duplicates",
-    "other_source": "of a second source",
-    "queue_full": "too far ahead",
-    "inbox_full": "too fast",
-    "nan_samples": "samples that were no numbers",
-    "deadline_misses": "deadlines missed",
-    "windows_skipped": "windows left out",
-    "windows_discarded": "windows thrown away",
-    "nan_frames": "frames that were no numbers",
-    "restarts": "restarts of the engine",
-    "rests": "times motion ran out",
-}
-NODE_DROPS = {
-    "node_refused_messages": "messages refused",
-    "node_skipped_poses": "poses given up",
-    "limited_collision": "collisions avoided",
-    "limited_vetoes": "joints stopped short",
-    "limited_nan": "channels that were no numbers",
-}
 
 
 @dataclass
@@ -64,16 +47,6 @@ class Meter:
         return 1e3 * max(gaps, default=0.0)
 
 
-@dataclass(frozen=True)
-class Health:
-    """One node's entry in the diagnostics: when it came, its level, its words, its values."""
-
-    seen_s: float
-    level: int
-    message: str
-    values: Mapping[str, str]
-
-
 Line = list[tuple[str, str]]  # pieces of text, each with a style
 
 
@@ -81,7 +54,7 @@ def render_screen(
     health: Mapping[str, Health], meters: Mapping[str, Meter], now_s: float
 ) -> list[Line]:
     """Return the lines to show; entries of nodes that were not heard for OLD_S are marked."""
-    avatar = health.get("asynfusion: avatar")
+    avatar = health.get(f"{PREFIX}avatar")
     lines: list[Line] = [[("asynfusion top", OK), ("   Ctrl-C ends", DIM)], []]
     lines += [_node_line(name, entry, now_s) for name, entry in sorted(health.items())]
     if not health:
@@ -93,11 +66,8 @@ def render_screen(
 
 
 def _node_line(name: str, entry: Health, now_s: float) -> Line:
-    style = _LEVELS.get(entry.level, BAD)
-    said = entry.message
-    if now_s - entry.seen_s > OLD_S:
-        style, said = BAD, f"not heard for {now_s - entry.seen_s:.0f} s"
-    return [(f"{to_plain(name.removeprefix('asynfusion: ')):<14}", ""), (to_plain(said), style)]
+    said, style = entry.judge(now_s)
+    return [(f"{to_plain(name.removeprefix(PREFIX)):<14}", ""), (to_plain(said), style)]
 
 
 def _topic_lines(meters: Mapping[str, Meter], now_s: float) -> list[Line]:
@@ -134,22 +104,11 @@ def _engine_lines(values: Mapping[str, str]) -> list[Line]:
 
 
 def _drop_lines(values: Mapping[str, str]) -> list[Line]:
-    wanted = {f"count_{name}": said for name, said in DROPS.items()} | NODE_DROPS
-    counted = [(to_number(values.get(name, "0")), said) for name, said in wanted.items()]
-    shown = [f"{count:.0f} {said}" for count, said in counted if count > 0]
+    shown = [f"{count:.0f} {said}" for count, said in count_losses(values)]
     if not shown:
         return [[("nothing was lost since the start", OK)]]
     lines: list[Line] = [[("since the start", DIM)]]
     return lines + [[(f"  {text}", WARN)] for text in shown]
-
-
-def to_number(text: str) -> float:
-    """Return a number from the diagnostics; 0 where there is none that can be shown."""
-    try:
-        value = float(text)
-    except ValueError:
-        return 0.0
-    return value if math.isfinite(value) and abs(value) < 1e15 else 0.0
 
 
 def _bar(share: float) -> str:
@@ -159,11 +118,6 @@ def _bar(share: float) -> str:
 
 def _ordinal(stride: float) -> str:
     return "" if stride <= 1 else f"{stride:.0f}nd " if stride == 2 else f"{stride:.0f}th "
-
-
-def to_plain(text: str) -> str:
-    """Return a stranger's words as one short line without what a terminal would obey."""
-    return "".join(c if c.isprintable() else " " for c in text)[:200]
 
 
 def to_text(lines: Sequence[Line], colour: bool, size: tuple[int, int] | None = None) -> str:
