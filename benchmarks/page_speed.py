@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import statistics
 import sys
@@ -102,7 +103,9 @@ def main() -> int:
     )
     parser.add_argument("--gpu", action="store_true", help="let the browser draw as it likes")
     parser.add_argument("--minutes", type=float, default=0.5, help="of the stream (default: 0.5)")
-    parser.add_argument("--size", default="960x544", help="of the page (default: 960x544)")
+    parser.add_argument(
+        "--size", type=to_size, default=(960, 544), help="of the page (default: 960x544)"
+    )
     parser.add_argument("--query", default="", help="words of the page's address")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     arguments = parser.parse_args()
@@ -119,9 +122,17 @@ def main() -> int:
     return 0
 
 
+def to_size(text: str) -> tuple[int, int]:
+    """Return width and height of a page, any that a browser can have."""
+    found = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r}; write WIDTHxHEIGHT such as 960x544")
+    return int(found[1]), int(found[2])
+
+
 def measure(server: ViewerServer, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of one page that was opened, talked to and left."""
-    width, height = (int(part) for part in arguments.size.split("x"))
+    width, height = arguments.size
     flags = [*FLAGS, *(() if arguments.gpu else SOFTWARE)]
     with sync_playwright() as playwright:
         path = next(filter(None, map(shutil.which, BROWSERS)), None)

@@ -105,6 +105,9 @@ def test_pictures_that_the_page_cannot_read_are_named_at_once(tmp_path):
     write_glb(path, document | {"extensionsRequired": ["KHR_texture_basisu"]}, binary)
     with pytest.raises(MotionFileError, match="KHR_texture_basisu"):
         AvatarFile.read(path)
+    write_glb(path, document | {"extensionsRequired": 5}, binary)
+    with pytest.raises(MotionFileError, match="with nodes and meshes"):
+        AvatarFile.read(path)
 
 
 def test_the_map_that_guess_writes_is_the_one_that_is_read(tmp_path, capsys):

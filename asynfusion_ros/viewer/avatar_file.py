@@ -43,12 +43,12 @@ class AvatarFile:
     def read(path: Path) -> AvatarFile:
         """Read a GLB or VRM (0.x or 1.0); raise MotionFileError for anything else."""
         document = _read_document(path)
-        if lacking := [n for n in document.get("extensionsRequired", []) if n in _UNREADABLE]:
-            raise MotionFileError(
-                f"{path} needs {lacking}, which the page cannot read; save its pictures as PNG, "
-                "JPEG or WebP (meshes may be compressed by meshopt or Draco)"
-            )
         with refuse(MotionFileError, f"{path} is no glTF 2.0 with nodes and meshes"):
+            if lacking := set(_UNREADABLE) & set(document.get("extensionsRequired", [])):
+                raise MotionFileError(
+                    f"{path} needs {sorted(lacking)}, which the page cannot read; save its "
+                    "pictures as PNG, JPEG or WebP (meshes may be compressed by meshopt or Draco)"
+                )
             return _parse(path, document)
 
 
