@@ -142,6 +142,32 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
     assert Image.open(tmp_path / "films" / "a.png").size == (4 * SIZE, 4 * SIZE)
 
 
+def test_the_command_tells_a_model_who_moves(tmp_path, capsys):
+    untrained_checkpoint(TINY.replace(styles=3)).save(tmp_path / "model")
+    untrained_checkpoint(TINY).save(tmp_path / "mute")
+    takes = [make_recording(name, "test", seconds=5.0) for name in "ab"]
+    write_talk30(tmp_path / "data" / "talk30", [*takes, make_recording("c", "train", seconds=3.0)])
+    words = f"evaluate --data {tmp_path / 'data'} --steps 1/2 --autoencoder none"
+    words += f" --json {tmp_path / 'figures.json'} --checkpoint {tmp_path}"
+
+    def run(model, *more):
+        assert main([*f"{words}/{model}".split(), *more]) == 0
+        document = json.loads((tmp_path / "figures.json").read_text())
+        return document, document["results"]["model"]["face_error"]["mean"]
+
+    nobody, own, anyone = (
+        run("model", *more) for more in ((), ("--style-from", "2.5"), ("--style", "anyone"))
+    )
+    assert [document["style_from_s"] for document, _ in (nobody, own)] == [None, 2.5]
+    assert anyone[0]["style"] == "anyone"
+    assert len({error for _, error in (nobody, own, anyone)}) == 3
+    capsys.readouterr()
+    assert main([*f"{words}/mute".split(), "--style-from", "2.5"]) == 2
+    assert "trained without styles" in capsys.readouterr().err
+    assert main([*f"{words}/model".split(), "--style-from", "1"]) == 2
+    assert "tell no style" in capsys.readouterr().err
+
+
 def test_the_autoencoders_can_be_trained_beforehand(tmp_path, capsys):
     takes = [make_recording(name, "train", seconds=14.0) for name in "cd"]
     write_talk30(tmp_path / "talk30", takes)

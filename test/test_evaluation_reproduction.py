@@ -19,6 +19,7 @@ from asynfusion_ros.evaluation.table_report import (
     say_order,
     table_markdown,
 )
+from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.networks import INTERACTIONS, NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
@@ -166,6 +167,23 @@ def test_table_1_from_recordings_to_page_and_again(data, tmp_path, capsys, monke
     capsys.readouterr()
     assert main(command) == 0  # nothing is trained or measured twice
     assert "training cosync" not in capsys.readouterr().out
+
+
+def test_networks_can_be_told_who_moves(tmp_path):
+    longer = tmp_path / "data"
+    takes = [make_recording(name, "test", seconds=5.2) for name in "ab"]
+    takes += [make_recording(name, "train", seconds=14.0) for name in "cd"]
+    write_talk30(longer / "talk30", takes)
+    command = words(longer, tmp_path, "table3", "--seeds", "1", "--style-from", "2.5")
+    assert main(command) == 0
+    page = (tmp_path / "table3.md").read_text()
+    assert "--style-from 2.5 --results" in page.replace("--seeds 1 ", "")
+    assert "styles of the take's first 2.5 s" in page
+    assert "2 takes (0.1 min" in page
+    config = json.loads(
+        (tmp_path / "runs" / "cosync-seed0" / "teacher" / "config.json").read_text()
+    )
+    assert config["style_names"] == list(STYLE_NAMES)
 
 
 def test_table_4_of_a_given_model_is_timed(data, tmp_path, monkeypatch):

@@ -41,6 +41,60 @@ def test_each_style_says_what_its_name_says():
     assert lively["smile"] == calm["smile"]
 
 
+@pytest.mark.parametrize(
+    ("name", "channels", "sign"),
+    [
+        ("brow_height", ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"), 1),
+        ("frown", ("browDownLeft", "browDownRight"), 1),
+        ("squint", ("eyeSquintLeft", "eyeSquintRight"), 1),
+        ("lids", ("eyeBlinkLeft", "eyeBlinkRight"), 1),
+        ("gaze_height", ("eyeLookUpLeft", "eyeLookUpRight"), 1),
+        ("gaze_height", ("eyeLookDownLeft", "eyeLookDownRight"), -1),
+        ("corners", ("mouthFrownLeft", "mouthFrownRight"), -1),
+        ("upper_lip", ("mouthUpperUpLeft", "mouthUpperUpRight"), 1),
+        ("press", ("mouthPressLeft", "mouthPressRight"), 1),
+        ("shrug", ("mouthShrugUpper", "mouthShrugLower"), 1),
+    ],
+)
+def test_a_face_rests_in_the_mean_of_its_weights(name, channels, sign):
+    before, after = make_clip(), make_clip()
+    for channel in channels:
+        after.face[:, FACE_NAMES.index(channel)] += np.float32(0.3)
+    changed = {k: v - style(before)[k] for k, v in style(after).items()}
+    assert changed.pop(name) == pytest.approx(sign * 0.3, abs=1e-5)
+    assert changed == pytest.approx(dict.fromkeys(changed, 0.0), abs=1e-5)
+
+
+def test_a_blink_is_no_hanging_lid():
+    calm, blinking = make_clip(), make_clip()
+    blinking.face[30:36, [FACE_NAMES.index(f"eyeBlink{side}") for side in ("Left", "Right")]] = 1.0
+    assert style(blinking)["lids"] == style(calm)["lids"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "joint", "axis", "sign"),
+    [
+        ("elbow_bend", "forearm", 2, -1),
+        ("forearm_raise", "forearm", 0, 1),
+        ("wrist_bend", "hand", 2, -1),
+        ("wrist_raise", "hand", 0, 1),
+    ],
+)
+def test_arms_rest_in_their_mean_bends(name, joint, axis, sign):
+    before, after = make_clip(), make_clip()
+    for side, mirrored in (("l", 1), ("r", -1)):
+        column = 3 * SKELETON.joint_names.index(f"{side}_{joint}") + axis
+        after.body[:, column] += np.float32(0.2 * sign * mirrored)
+    assert style(after)[name] - style(before)[name] == pytest.approx(0.2, abs=1e-5)
+
+
+def test_elbows_that_go_forward_are_further_forward():
+    before, after = make_clip(), make_clip()
+    for side, turn in (("l", -0.5), ("r", 0.5)):
+        after.body[:, 3 * SKELETON.joint_names.index(f"{side}_upper_arm") + 2] += np.float32(turn)
+    assert style(after)["elbows_forward"] > style(before)["elbows_forward"] + 0.02
+
+
 def test_raised_hands_are_higher_and_spread_arms_reach_further():
     hanging, spread = make_clip(), make_clip()
     spread.body[:, 6:] = 0.0  # the T-pose

@@ -100,7 +100,9 @@ def test_what_was_not_measured_is_lent_by_one_window_that_was():
     mask[0] = 0.0
     mask[1, 2] = 0.0
     data = {"body": values.copy(), "body_mask": mask}
-    assert lend_unmeasured(data, "body", rng).all()
+    has, lenders = lend_unmeasured(data, "body", rng)
+    assert has.all()
+    np.testing.assert_array_equal(data["body"][0], values[lenders[0]])
     filled = data["body"]
     np.testing.assert_array_equal(filled[2:], values[2:])
     np.testing.assert_array_equal(filled[1, :, :2], values[1, :, :2])
@@ -111,8 +113,9 @@ def test_what_was_not_measured_is_lent_by_one_window_that_was():
 def test_without_a_whole_window_nothing_is_lent():
     values = np.ones((3, 4, 2), np.float32)
     data = {"body": values, "body_mask": np.array([[0, 0], [1, 0], [0, 1]], np.float32)}
-    has = lend_unmeasured(data, "body", np.random.default_rng(0))
+    has, lenders = lend_unmeasured(data, "body", np.random.default_rng(0))
     np.testing.assert_array_equal(has, [False, True, True])
+    np.testing.assert_array_equal(lenders, [0, 1, 2])
     assert data["body"] is values
 
 
@@ -158,22 +161,38 @@ def test_a_folder_that_was_not_prepared_is_refused(folder, tmp_path):
         PreparedWindows(tmp_path)
 
 
-def test_styles_are_those_of_the_take_and_stay_open_where_nothing_was_measured(windows):
+TOLD = PLAIN.replace(
+    batch=64, mouth_only_share=0.25, open_style_share=0.0, unknown_style_share=0.0, style_noise=0.0
+)
+
+
+def test_styles_are_those_of_the_take(windows):
     statistics = windows.measure()
-    told = PLAIN.replace(
-        batch=64, mouth_only_share=0.25, open_style_share=0.0, unknown_style_share=0.0,
-        style_noise=0.0,
-    )  # fmt: skip
-    batch = windows.sample(0, told, statistics)
-    energy = STYLE_NAMES.index("energy")
-    assert torch.equal(batch.manner.style[:, energy].isfinite(), measured_bodies(batch))
-    assert batch.manner.style[:, STYLE_NAMES.index("mouth")].isfinite().all()
+    batch = windows.sample(0, TOLD, statistics)
     values = statistics.style.unnormalise(batch.manner.style[measured_bodies(batch)][:1])[0]
     clip = windows._clip(int(windows.train[0]))
     assert np.allclose(values, describe_style(clip)[0], atol=0.25)
-    hidden = windows.sample(0, told.replace(unknown_style_share=1.0), statistics).manner
+    hidden = windows.sample(0, TOLD.replace(unknown_style_share=1.0), statistics).manner
     assert hidden.style.isnan().all()
     assert not hidden.emotion.any()
+
+
+def test_what_a_take_does_not_tell_of_its_style_is_told_by_who_lent_to_it(windows):
+    """Otherwise a style that is open tells whose data a window is from."""
+    statistics = windows.measure()
+    batch = windows.sample(0, TOLD, statistics)
+    style, own = batch.manner.style, measured_bodies(batch)
+    assert style.isfinite().all()
+    energy = STYLE_NAMES.index("energy")
+    assert set(style[~own, energy].tolist()) <= set(style[own, energy].tolist())
+
+
+def test_where_nobody_can_lend_a_style_stays_open(windows):
+    statistics = windows.measure()
+    batch = windows.sample(0, TOLD.replace(mouth_only_share=1.0), statistics)
+    energy, mouth = STYLE_NAMES.index("energy"), STYLE_NAMES.index("mouth")
+    assert batch.manner.style[:, energy].isnan().all()
+    assert batch.manner.style[:, mouth].isfinite().all()
 
 
 def test_emotions_come_from_the_takes(folder, tmp_path):

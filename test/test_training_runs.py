@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,10 +17,13 @@ from training_helpers import make_prepared, make_recording, write_talk30
 from asynfusion_ros.cli import main
 from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.errors import ConfigError, DataError
+from asynfusion_ros.motion.manner import STYLE_NAMES
+from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
-from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
 from asynfusion_ros.training.batches import PreparedWindows
 from asynfusion_ros.training.distill import DistillObjective
+from asynfusion_ros.training.growth import add_styles
 from asynfusion_ros.training.runs import distill_student, fine_tune_teacher, train_teacher
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.teacher import TeacherObjective
@@ -129,6 +133,34 @@ def test_a_fine_tuned_teacher_goes_on_from_its_start(prepared, teacher, tmp_path
         distill_student(
             prepared, tmp_path / "wide", tmp_path / "third", distill, start=tmp_path / "first"
         )
+
+
+def test_a_model_of_few_styles_learns_the_others_and_forgets_none(prepared):
+    few = STYLE_NAMES[:7]
+    windows = PreparedWindows(prepared)
+    plain = untrained_checkpoint(TINY.replace(styles=7))
+    known = ChannelStatistics(np.full(7, 0.5), np.full(7, 2.0))
+    about, grown = add_styles(replace(plain.description, style=known), plain.teacher, windows)
+    assert (plain.description.style_names, about.style_names) == (few, STYLE_NAMES)
+    np.testing.assert_array_equal(about.style.mean[:7], known.mean)
+    np.testing.assert_array_equal(about.style.mean[7:], windows.measure().style.mean[7:])
+    assert about.style_correlation.shape == (len(STYLE_NAMES),) * 2
+    old, new = (network.expression.embed_style for network in (plain.teacher, grown.eval()))
+    style = torch.randn(5, len(STYLE_NAMES))
+    style[0], style[1, 2] = torch.nan, torch.nan
+    torch.testing.assert_close(new(style), old(style[:, :7]))
+    again, same = add_styles(about, grown, windows)
+    assert same is grown
+    assert again.style_names == STYLE_NAMES
+
+
+def test_a_model_of_other_styles_cannot_grow(prepared):
+    windows = PreparedWindows(prepared)
+    plain = untrained_checkpoint(TINY.replace(styles=1))
+    with pytest.raises(DataError, match="swagger"):
+        add_styles(replace(plain.description, style_names=("swagger",)), plain.teacher, windows)
+    mute = untrained_checkpoint(TINY)
+    assert add_styles(mute.description, mute.teacher, windows) == (mute.description, mute.teacher)
 
 
 def test_two_processes_train_as_one_with_both_their_batches(prepared, tmp_path, repo):

@@ -20,6 +20,7 @@ from asynfusion_ros.evaluation.diversity import REDUCTIONS
 from asynfusion_ros.evaluation.embedding import Embedding
 from asynfusion_ros.evaluation.generators import open_generator, open_rolling_generator
 from asynfusion_ros.evaluation.heldout import Results, Ruler, make_subjects, measure_subjects
+from asynfusion_ros.evaluation.persons import draw_manners, measure_manners, part_takes
 from asynfusion_ros.evaluation.report import make_document, make_notes, make_table
 from asynfusion_ros.evaluation.takes import open_embeddings, read_held_out, read_takes
 from asynfusion_ros.resources import find_resource
@@ -61,6 +62,17 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         help="sample by a rolling schedule, for models that were trained with rolling_share",
     )
     parser.add_argument("--speaker", type=int, default=0, help="whose manner; 0 is nobody's")
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--style", default="", help="as the avatar's; 'anyone': of another person in each take"
+    )
+    whose.add_argument(
+        "--style-from",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="the style of each take's own first seconds; what is measured is the rest of it",
+    )
     parser.add_argument("--seeds", type=int, default=1, help="motions that are sampled per take")
     parser.add_argument(
         "--json", type=Path, default=None, metavar="FILE", help="write the figures to this file"
@@ -106,13 +118,19 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         return 0
     held_out = read_held_out(arguments.data, arguments.split, takes)
     checkpoint = Checkpoint.load(arguments.checkpoint or find_resource(DEFAULT_MODEL))
+    model = checkpoint.description
+    if arguments.style_from is None:
+        manner_of = draw_manners(model, arguments.speaker, arguments.style)
+    else:
+        told, held_out = part_takes(held_out, arguments.style_from)
+        manner_of = measure_manners(model, told)
     generator = (
         open_rolling_generator(checkpoint, settings, arguments.rolling)
         if arguments.rolling
         else open_generator(checkpoint, settings)
     )
     with tqdm(unit=" takes") as bar:
-        subjects = make_subjects(generator, held_out, progress_of(bar), arguments.seeds)
+        subjects = make_subjects(generator, held_out, progress_of(bar), arguments.seeds, manner_of)
     generator.close()
     ruler = make_ruler(arguments, settings.hop_frames, embeddings)
     results = measure_subjects(subjects, held_out, ruler)
@@ -125,6 +143,8 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         about = {
             "settings": settings.to_dict(),
             "split": arguments.split,
+            "style": arguments.style,
+            "style_from_s": arguments.style_from,
             "seeds": arguments.seeds,
             "takes": [r.name for r in held_out],
             "training_distance": reference,
@@ -155,6 +175,7 @@ def engine_settings(arguments: argparse.Namespace) -> EngineSettings:
         expression_steps=expression_steps,
         gesture_steps=gesture_steps,
         speaker=arguments.speaker,
+        style=arguments.style,
         deterministic=True,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from asynfusion_ros.cli.evaluate import add_measures, describe_ruler, make_ruler, open_autoencoders
 from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.evaluation.persons import part_takes
 from asynfusion_ros.evaluation.reproduction import (
     TABLES,
     Run,
@@ -31,6 +32,8 @@ from asynfusion_ros.evaluation.table_report import (
     table_markdown,
 )
 from asynfusion_ros.evaluation.takes import read_held_out, read_takes
+from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.training.trainer import Report
@@ -69,6 +72,14 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         default=None,
         help="measure this model instead of training (table4); --seeds then are sampling seeds",
     )
+    parser.add_argument(
+        "--style-from",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="train with styles, and tell each network those of the take's own first seconds; "
+        "measured is the rest (the paper's networks are told who speaks)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the runs and their time only")
     add_measures(parser)
     parser.set_defaults(run=run_reproduce)
@@ -78,6 +89,8 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
     """Train what is missing, measure it, write table, plot and JSON; or print the plan."""
     table = TABLES[arguments.table]
     recipe = Recipe.read(find_resource(SIZES[arguments.size]), arguments.steps)
+    if arguments.style_from is not None:
+        recipe = replace(recipe, network=recipe.network.replace(styles=len(STYLE_NAMES)))
     if arguments.checkpoint is not None and len({v.interaction for v in table.variants}) > 1:
         raise ConfigError(
             f"{table.name} compares networks that differ; one --checkpoint cannot stand for all. "
@@ -153,12 +166,24 @@ def write_results(
 def _open_study(table: Table, recipe: Recipe, arguments: argparse.Namespace) -> Study:
     takes = read_takes(arguments.data)
     held_out = read_held_out(arguments.data, arguments.split, takes)
+    told: list[MotionClip] = []
+    if arguments.style_from is not None:
+        told, held_out = part_takes(held_out, arguments.style_from)
     embeddings = open_autoencoders(arguments, takes)
     ruler = make_ruler(arguments, EngineSettings.hop_frames, embeddings)
     prepared = list(arguments.prepared)
     if not prepared and arguments.checkpoint is None:
         prepared = [prepare_once(arguments.data, arguments.out, recipe.prepare, print)]
-    return Study(arguments.out, recipe, held_out, ruler, prepared, arguments.checkpoint, _reporter)
+    return Study(
+        arguments.out,
+        recipe,
+        held_out,
+        ruler,
+        prepared,
+        arguments.checkpoint,
+        _reporter,
+        told=told,
+    )
 
 
 def _first_run(table: Table, seeds: int) -> Run:
@@ -194,6 +219,11 @@ def _describe(recipe: Recipe, study: Study, arguments: argparse.Namespace) -> di
             f"{recipe.train.batch} windows, {arguments.seeds} trainings of each; intervals over "
             "trainings (Student's t), over takes where there is only one."
         )
+    if arguments.style_from is not None:
+        words.append(
+            f"Each network is told the styles of the take's first {arguments.style_from:g} s; what "
+            "is measured comes after them."
+        )
     autoencoders = {e.kind: e.identity for e in study.ruler.embeddings}
     for kind, identity in autoencoders.items():
         told = ", ".join(f"{name} {value}" for name, value in identity.items())
@@ -216,6 +246,8 @@ def _command(arguments: argparse.Namespace) -> str:
     else:
         words += ["--size", arguments.size]
         words += [] if arguments.steps is None else ["--steps", str(arguments.steps)]
+    if arguments.style_from is not None:
+        words += ["--style-from", f"{arguments.style_from:g}"]
     return " ".join([*words, "--seeds", str(arguments.seeds), "--results", "docs/results"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,29 @@ class Recording:
                     f"{self.name}: {label} has shape {values.shape}; the clip has {len(self.clip)} "
                     "frames, and each needs one value"
                 )
+
+    def after(self, frames: int) -> Recording:
+        """Return the take without its first frames, their sound, labels and phonemes.
+
+        Of the extras only phonemes remain, those that begin later, at their new times.
+        """
+        begin_s = frames / self.clip.fps_hz
+        emotion, semantic = self.frame_emotion, self.semantic
+        extras = {}
+        if (times := self.extras.get("phoneme_time_s")) is not None:
+            later = times[:, 0] >= begin_s
+            extras = {
+                "phonemes": self.extras["phonemes"][later],
+                "phoneme_time_s": times[later] - begin_s,
+            }
+        return replace(
+            self,
+            clip=self.clip.part(slice(frames, None)),
+            samples=self.samples[round(begin_s * SAMPLE_RATE_HZ) :],
+            extras=extras,
+            frame_emotion=None if emotion is None else emotion[frames:],
+            semantic=None if semantic is None else semantic[frames:],
+        )
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,15 @@ import numpy.typing as npt
 from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.streaming.generator import MotionGenerator
 
 Clips = list[list[MotionClip]]
 """Clips of a subject: by take, then by seed."""
+
+MannerOf = Callable[[int, int], Manner]
+"""The manner of a take, by its index, and a seed."""
 
 CONTROLS = ("shuffled_audio", "still", "jitter", "noise")
 SUBJECTS = ("model", "ground_truth", *CONTROLS)
@@ -30,10 +34,12 @@ def generate_clips(
     seeds: int,
     shuffled: bool = False,
     advance: Callable[[], None] | None = None,
+    manner_of: MannerOf | None = None,
 ) -> Clips:
     """Return the model's motion for every take and seed; `shuffled` gives it the next take's sound.
 
-    Raises DataError where there is only one take to shuffle.
+    `manner_of` decides in whose manner; otherwise the generator's settings do. Raises DataError
+    where there is only one take to shuffle.
     """
     if shuffled and len(recordings) < 2:
         raise DataError(f"{len(recordings)} held-out takes; shuffling audio needs at least 2")
@@ -44,7 +50,9 @@ def generate_clips(
     for start in range(0, len(jobs), TOGETHER):
         some = jobs[start : start + TOGETHER]
         sounds = [_sound(recordings, take, shuffled) for take, _ in some]
-        made = generator.generate_many(sounds, [seed for _, seed in some])
+        seeds_of = [seed for _, seed in some]
+        manners = None if manner_of is None else [manner_of(take, seed) for take, seed in some]
+        made = generator.generate_many(sounds, seeds_of, manners)
         for (take, _), clip in zip(some, made, strict=True):
             clips[take].append(fit(clip, len(recordings[take].clip)))
             if advance is not None:

@@ -19,7 +19,13 @@ from asynfusion_ros.evaluation.beats import (
     motion_beats_s,
 )
 from asynfusion_ros.evaluation.catalogue import FIGURES
-from asynfusion_ros.evaluation.controls import CONTROLS, Clips, control_clips, generate_clips
+from asynfusion_ros.evaluation.controls import (
+    CONTROLS,
+    Clips,
+    MannerOf,
+    control_clips,
+    generate_clips,
+)
 from asynfusion_ros.evaluation.distances import measure_sets
 from asynfusion_ros.evaluation.diversity import (
     correct_keypoints,
@@ -77,8 +83,12 @@ def make_subjects(
     recordings: Sequence[Recording],
     progress: Progress | None = None,
     seeds: int = 1,
+    manner_of: MannerOf | None = None,
 ) -> dict[str, Clips]:
-    """Return the clips of the model, the ground truth and the controls."""
+    """Return the clips of the model, the ground truth and the controls.
+
+    `manner_of` decides in whose manner the model moves, to its own sound as to another's.
+    """
     done, total = 0, 2 * seeds * len(recordings)
 
     def advance() -> None:
@@ -87,8 +97,10 @@ def make_subjects(
         if progress is not None:
             progress(done, total)
 
-    shuffled = generate_clips(generator, recordings, seeds, shuffled=True, advance=advance)
-    model = generate_clips(generator, recordings, seeds, advance=advance)
+    shuffled, model = (
+        generate_clips(generator, recordings, seeds, other, advance, manner_of)
+        for other in (True, False)
+    )
     subjects: dict[str, Clips] = {"model": model, "ground_truth": [[r.clip] for r in recordings]}
     for name in CONTROLS:
         subjects[name] = [[control_clips(generator.description, name, r.clip)] for r in recordings]

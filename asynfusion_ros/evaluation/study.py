@@ -16,13 +16,21 @@ import numpy as np
 from asynfusion_ros.data.prepare import prepare, read_all
 from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.data.windows import PrepareSettings
-from asynfusion_ros.evaluation.controls import CONTROLS, Clips, control_clips, generate_clips
+from asynfusion_ros.evaluation.controls import (
+    CONTROLS,
+    Clips,
+    MannerOf,
+    control_clips,
+    generate_clips,
+)
 from asynfusion_ros.evaluation.embedding import sha256_of
 from asynfusion_ros.evaluation.generators import RememberingExtractor, open_generator
 from asynfusion_ros.evaluation.heldout import Ruler, measure_subjects
+from asynfusion_ros.evaluation.persons import measure_manners
 from asynfusion_ros.evaluation.reproduction import Run, Table, Variant, runs_of
 from asynfusion_ros.evaluation.retrieval import Retrieval
 from asynfusion_ros.evaluation.summary import Summary
+from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import CONFIG_FILE, Checkpoint
 from asynfusion_ros.streaming.generator import open_extractor
@@ -73,11 +81,15 @@ class Study:
         checkpoint: Path | None = None,
         report: Callable[[Run], Report] | None = None,
         say: Say = print,
+        told: Sequence[MotionClip] = (),
     ) -> None:
-        """Keep runs under `out`; `checkpoint` is measured instead of training any."""
+        """Keep runs under `out`; `checkpoint` is measured instead of training any.
+
+        `told` are clips of the held-out persons, one for each take, whose styles models are told.
+        """
         self.out, self.recipe, self.ruler = Path(out), recipe, ruler
         self.held_out, self.prepared, self.checkpoint = list(held_out), list(prepared), checkpoint
-        self._report, self._say = report, say
+        self.told, self._report, self._say = list(told), report, say
         self._extractors: dict[str, RememberingExtractor] = {}
 
     def rows(self, table: Table, seeds: int) -> dict[str, list[Row]]:
@@ -129,6 +141,7 @@ class Study:
             "seeds": [seed, seeds],
             "sampler": variant.sampler().to_dict(),
             "beats": self.ruler.beats.to_dict(),
+            **({"told_frames": [len(clip) for clip in self.told]} if self.told else {}),
         }
         file = self.out / "figures" / f"{variant.name}-{sha256_of(about)[:16]}.json"
         if not file.is_file():
@@ -137,7 +150,8 @@ class Study:
             settings = EngineSettings(seed=seed)
             extractor = self.extractor(checkpoint)
             generator = open_generator(checkpoint, settings, variant.sampler(), extractor)
-            clips = generate_clips(generator, self.held_out, seeds)
+            manner_of = self._manner_of(checkpoint)
+            clips = generate_clips(generator, self.held_out, seeds, manner_of=manner_of)
             generator.close()
             _write_row(file, self._measure(clips))
         return read_row(file)
@@ -162,7 +176,10 @@ class Study:
         if self.prepared:
             memory = Retrieval(self.prepared, extractor)
             subjects["retrieval"] = [[memory.generate(r.samples, len(r.clip))] for r in takes]
-        subjects["shuffled_audio"] = generate_clips(generator, takes, 1, shuffled=True)
+        manner_of = self._manner_of(checkpoint)
+        subjects["shuffled_audio"] = generate_clips(
+            generator, takes, 1, shuffled=True, manner_of=manner_of
+        )
         generator.close()
         for name in CONTROLS[1:]:
             subjects[name] = [[control_clips(about, name, r.clip)] for r in takes]
@@ -187,6 +204,9 @@ class Study:
         generator.close()
         low, middle, high = np.percentile(seconds[_WARM_WINDOWS:], [25, 50, 75])
         return Summary(float(middle), float(low), float(high), TIMED_WINDOWS)
+
+    def _manner_of(self, checkpoint: Checkpoint) -> MannerOf | None:
+        return measure_manners(checkpoint.description, self.told) if self.told else None
 
     def _measure(self, clips: Clips) -> Row:
         return measure_subjects({"model": clips}, self.held_out, self.ruler)["model"]

@@ -57,6 +57,11 @@ class MotionClip:
         """Time from the first frame to the end of the last [s]."""
         return len(self) / self.fps_hz
 
+    def part(self, rows: slice) -> MotionClip:
+        """Return the clip of some of its frames, masks included."""
+        masks = (None if m is None else m[rows] for m in (self.face_mask, self.body_mask))
+        return MotionClip(self.fps_hz, self.face[rows], self.body[rows], *masks)
+
     def at(self, time_s: float) -> MotionFrame:
         """Return the frame at `time_s`, interpolated; times outside give the first or last one."""
         position = min(max(time_s * self.fps_hz, 0.0), len(self) - 1.0)

@@ -8,25 +8,53 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.errors import ConfigError, MotionFileError
-from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES, mouth_opening
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, mouth_opening
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.rotations import geodesic_angle_rad
 from asynfusion_ros.motion.skeleton import Skeleton
 
 Array = npt.NDArray[np.float32]
 
-STYLE_NAMES = ("energy", "reach", "height", "head", "brows", "mouth", "smile")
-"""The styles: see `describe_style`."""
+STYLE_NAMES = (
+    *("energy", "reach", "height", "head", "brows", "mouth", "smile"),
+    *("brow_height", "frown", "squint", "lids", "gaze_height"),
+    *("corners", "upper_lip", "press", "shrug"),
+    *("elbow_bend", "forearm_raise", "elbows_forward", "wrist_bend", "wrist_raise"),
+)
+"""The styles: how lively somebody is, then what face and arms rest in; see `describe_style`."""
 
 PIECE_FRAMES = 60
 """Styles are means over pieces of this length, so that long and short clips compare."""
 
 _SLOWEST_RAD_S = 0.01
 _ARMS = ("l_upper_arm", "l_forearm", "r_upper_arm", "r_forearm")
-_BROWS_UP = [FACE_NAMES.index(n) for n in ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")]
-_BROWS_DOWN = [FACE_NAMES.index(n) for n in ("browDownLeft", "browDownRight")]
-_SMILES = [FACE_NAMES.index(n) for n in ("mouthSmileLeft", "mouthSmileRight")]
-_MOUTH = np.isin(FACE_NAMES, MOUTH_NAMES)
+_HANDS = ("l_hand", "r_hand")
+_BROWS_UP = ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
+_BROWS_DOWN = ("browDownLeft", "browDownRight")
+_RESTING = {
+    "smile": (("mouthSmileLeft", "mouthSmileRight"), ()),
+    "brow_height": (_BROWS_UP, ()),
+    "frown": (_BROWS_DOWN, ()),
+    "squint": (("eyeSquintLeft", "eyeSquintRight"), ()),
+    "gaze_height": (
+        ("eyeLookUpLeft", "eyeLookUpRight"),
+        ("eyeLookDownLeft", "eyeLookDownRight"),
+    ),
+    "corners": ((), ("mouthFrownLeft", "mouthFrownRight")),
+    "upper_lip": (("mouthUpperUpLeft", "mouthUpperUpRight"), ()),
+    "press": (("mouthPressLeft", "mouthPressRight"), ()),
+    "shrug": (("mouthShrugUpper", "mouthShrugLower"), ()),
+}
+"""Styles that are a mean over all frames: of some weights, less that of others."""
+_LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
+_BENDS = {
+    "elbow_bend": ("forearm", 2, -1.0),
+    "forearm_raise": ("forearm", 0, 1.0),
+    "wrist_bend": ("hand", 2, -1.0),
+    "wrist_raise": ("hand", 0, 1.0),
+}
+"""Styles that are the mean of both sides' rotations about an axis of the left one's frame."""
+_SIDED = ("forearm", "hand")
 
 
 @dataclass(frozen=True)
@@ -46,15 +74,18 @@ class Manner:
 
 
 def describe_style(clip: MotionClip, skeleton: Skeleton | None = None) -> tuple[Array, Array]:
-    """Return the styles (7,) of a clip and whether each could be measured (7,), 1 or 0.
+    """Return the styles (S,) of a clip and whether each could be measured (S,), 1 or 0.
 
     energy: log of the mean angular speed of the arms [rad/s]; reach: mean distance of the hands
     from the middle of the chest, sideways and forward [m]; height: mean height of the hands over
     the elbows' rest [m]; head: log of the mean angular speed of the head [rad/s]; brows: standard
     deviation of raised less lowered brows; mouth: spread of the mouth's opening between its 10th
-    and 90th percentile; smile: mean of mouthSmile. All are the same seen in a mirror. Pieces in
-    which something was not measured do not count for what needs it. Raises MotionFileError on a
-    clip shorter than a piece.
+    and 90th percentile. Of the face at rest: smile, brow_height, frown, squint, gaze_height,
+    corners (of the mouth, 0 or drawn down), upper_lip, press and shrug, means of their weights;
+    lids: the median of eyeBlink, how far open eyes are shut. Of the arms at rest: elbow_bend and
+    wrist_bend (inwards), forearm_raise and wrist_raise [rad], elbows_forward [m]. All are the same
+    seen in a mirror. Pieces in which something was not measured do not count for what needs it.
+    Raises MotionFileError on a clip shorter than a piece.
     """
     if len(clip) < PIECE_FRAMES:
         raise MotionFileError(
@@ -64,51 +95,84 @@ def describe_style(clip: MotionClip, skeleton: Skeleton | None = None) -> tuple[
     skeleton = skeleton or Skeleton.load()
     starts = range(0, len(clip) - PIECE_FRAMES + 1, PIECE_FRAMES)
     pieces = [slice(start, start + PIECE_FRAMES) for start in starts]
-    rows = [_describe_piece(clip.face[p], clip.body[p], clip.fps_hz, skeleton) for p in pieces]
+    found = []
+    for piece in pieces:
+        body = _describe_body(clip.body[piece], clip.fps_hz, skeleton)
+        found.append({**body, **_describe_face(clip.face[piece])})
+    rows = [[values[name] for name in STYLE_NAMES] for values in found]
     known = np.array([_measured(clip, p, skeleton) for p in pieces])
     weights = np.where(known.any(axis=0), known, 1.0)
     return np.average(rows, axis=0, weights=weights).astype(np.float32), known.max(axis=0)
 
 
-def _describe_piece(face: Array, body: Array, fps_hz: float, skeleton: Skeleton) -> list[float]:
+def _describe_face(face: Array) -> dict[str, float]:
+    """Return the styles of a face (T, 51)."""
+    brows = _mean(face, _BROWS_UP) - _mean(face, _BROWS_DOWN)
+    low, high = np.percentile(mouth_opening(face), [10.0, 90.0])
+    resting = {
+        name: float((_mean(face, more) - _mean(face, less)).mean())
+        for name, (more, less) in _RESTING.items()
+    }
+    lids = float(np.median(_mean(face, _LIDS)))
+    return {**resting, "lids": lids, "brows": float(brows.std()), "mouth": float(high - low)}
+
+
+def _describe_body(body: Array, fps_hz: float, skeleton: Skeleton) -> dict[str, float]:
+    """Return the styles of a body (T, 24) in rotation vectors."""
+    names = skeleton.joint_names
     joints = body.reshape(len(body), -1, 3).astype(np.float64)
     speeds = geodesic_angle_rad(joints[:-1], joints[1:]).mean(axis=0) * fps_hz
-    names = skeleton.joint_names
     arms = np.mean([speeds[names.index(arm)] for arm in _ARMS])
-    head = speeds[names.index("head")]
     places = skeleton.forward_kinematics(body)
-    hands = [places[f"{side}_hand"] - places["chest"] for side in "lr"]
-    brows = face[:, _BROWS_UP].mean(axis=1) - face[:, _BROWS_DOWN].mean(axis=1)
-    low, high = np.percentile(mouth_opening(face), [10.0, 90.0])
-    return [
-        float(np.log(max(arms, _SLOWEST_RAD_S))),
-        float(np.mean([np.linalg.norm(hand[:, :2], axis=1).mean() for hand in hands])),
-        float(np.mean([hand[:, 2].mean() for hand in hands])),
-        float(np.log(max(head, _SLOWEST_RAD_S))),
-        float(brows.std()),
-        float(high - low),
-        float(face[:, _SMILES].mean()),
-    ]
+    hands, elbows = (
+        [places[f"{side}_{part}"] - places["chest"] for side in "lr"]
+        for part in ("hand", "forearm")
+    )
+    left, right = (joints[:, [names.index(f"{side}_{part}") for part in _SIDED]] for side in "lr")
+    both = (left + right * (-1.0, 1.0, -1.0)).mean(axis=0) / 2.0  # (parts, 3)
+    return {
+        "energy": float(np.log(max(arms, _SLOWEST_RAD_S))),
+        "reach": float(np.mean([np.linalg.norm(hand[:, :2], axis=1).mean() for hand in hands])),
+        "height": float(np.mean([hand[:, 2].mean() for hand in hands])),
+        "head": float(np.log(max(speeds[names.index("head")], _SLOWEST_RAD_S))),
+        "elbows_forward": float(np.mean([elbow[:, 0].mean() for elbow in elbows])),
+        **{
+            name: float(sign * both[_SIDED.index(part), axis])
+            for name, (part, axis, sign) in _BENDS.items()
+        },
+    }
+
+
+def _mean(face: Array, names: tuple[str, ...]) -> Array:
+    """Return the mean (T,) of named weights; 0 of none."""
+    if not names:
+        return np.zeros(len(face), np.float32)
+    return np.asarray(face[:, [FACE_NAMES.index(name) for name in names]].mean(axis=1))
 
 
 def _measured(clip: MotionClip, piece: slice, skeleton: Skeleton) -> Array:
-    """Return which styles (7,) the piece tells: 1 where all that they need was measured."""
+    """Return which styles (S,) the piece tells: 1 where all that they need was measured.
+
+    What a face rests in is told by whole faces only: one that speaks by rule rests in nothing.
+    """
     body, face = (
         np.ones(values.shape[1]) if mask is None else mask[piece].min(axis=0)
         for values, mask in ((clip.body, clip.body_mask), (clip.face, clip.face_mask))
     )
-    joints = body.reshape(-1, 3).min(axis=1)
-    arms = min(joints[skeleton.joint_names.index(arm)] for arm in _ARMS)
-    jaw = face[FACE_NAMES.index("jawOpen")]
-    known = {
-        "energy": arms,
-        "reach": arms,
-        "height": arms,
-        "head": joints[skeleton.joint_names.index("head")],
-        "brows": face[_BROWS_UP + _BROWS_DOWN].min(),
-        "mouth": jaw,
-        "smile": face[_SMILES].min(),
-    }
+    joints = dict(zip(skeleton.joint_names, body.reshape(-1, 3).min(axis=1), strict=True))
+    arms = min(joints[arm] for arm in _ARMS)
+    hands = min(arms, *(joints[hand] for hand in _HANDS))
+    known = dict.fromkeys(STYLE_NAMES, float(face.min()))
+    known |= dict.fromkeys(("energy", "reach", "height"), arms)
+    known |= dict.fromkeys(("elbow_bend", "forearm_raise", "elbows_forward"), arms)
+    known |= dict.fromkeys(("wrist_bend", "wrist_raise"), hands)
+    known["head"] = joints["head"]
+    for name, needed in (
+        ("brows", _BROWS_UP + _BROWS_DOWN),
+        ("mouth", ("jawOpen",)),
+        ("smile", _RESTING["smile"][0]),
+    ):
+        known[name] = float(min(face[FACE_NAMES.index(channel)] for channel in needed))
     return np.array([known[name] > 0 for name in STYLE_NAMES], np.float32)
 
 

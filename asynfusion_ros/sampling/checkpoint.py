@@ -20,6 +20,7 @@ from safetensors.torch import save as save_tensors
 
 from asynfusion_ros.errors import AsynFusionError, CheckpointError, brief
 from asynfusion_ros.files import read_bytes, read_json, read_text, refuse
+from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
 from asynfusion_ros.sampling.description import ModelDescription
@@ -151,6 +152,8 @@ def untrained_checkpoint(
         idle_face=np.zeros(settings.face_dim, np.float32),
         idle_body=np.zeros(settings.body_dim, np.float32),
         training={"note": "random weights"},
+        style_names=STYLE_NAMES[: settings.styles],
+        style=unit(settings.styles) if settings.styles else None,
     )
     return Checkpoint(description, teacher=draw(), lcm=draw(), card="Random weights, for tests.\n")
 

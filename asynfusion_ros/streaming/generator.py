@@ -126,12 +126,13 @@ class MotionGenerator:
         Raises ConfigError where the model does not know the manner.
         """
         settings = self.settings
+        seed = settings.seed if seed is None else seed
         if manner is None:
             manner = self.description.choose_manner(
-                settings.speaker, settings.style, settings.emotion
+                settings.speaker, settings.style, settings.emotion, seed
             )
         self.description.check_manner(manner)
-        return GeneratorState(0, settings.seed if seed is None else seed, manner)
+        return GeneratorState(0, seed, manner)
 
     def step(
         self, samples: Array, state: GeneratorState, steps: Steps | None = None
@@ -210,15 +211,22 @@ class MotionGenerator:
         return join_chunks(chunks, frames)
 
     def generate_many(
-        self, recordings: Sequence[Array], seeds: Sequence[int] | None = None
+        self,
+        recordings: Sequence[Array],
+        seeds: Sequence[int | None] | None = None,
+        manners: Sequence[Manner | None] | None = None,
     ) -> list[MotionClip]:
         """Return the motion of several recordings, window by window together: faster than in turn.
 
-        Each clip is what `generate` returns for it, but for rounding. `seeds` gives each its own.
+        Each clip is what `generate` returns for it, but for rounding. `seeds` and `manners` give
+        each its own.
         """
-        own = [None] * len(recordings) if seeds is None else list(seeds)
+        nothing = [None] * len(recordings)
         extents = [self._extent(samples) for samples in recordings]
-        states = [self.begin(seed) for seed in own]
+        states = [
+            self.begin(seed, manner)
+            for seed, manner in zip(seeds or nothing, manners or nothing, strict=True)
+        ]
         chunks: list[list[MotionChunk]] = [[] for _ in recordings]
         for index in range(max((windows for _, windows in extents), default=0)):
             rows = [row for row, (_, windows) in enumerate(extents) if index < windows]

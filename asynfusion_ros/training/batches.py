@@ -18,6 +18,7 @@ from asynfusion_ros.motion.blendshapes import mirror_face, mouth_opening
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
+from asynfusion_ros.motion.people import measure_correlation
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.networks import Known, MannerBatch
 from asynfusion_ros.sampling.description import UNKNOWN, ModelDescription
@@ -81,20 +82,21 @@ class Batch:
 
 def lend_unmeasured(
     data: dict[str, np.ndarray[Any, Any]], kind: str, rng: np.random.Generator
-) -> np.ndarray[Any, Any]:
-    """Fill what was not measured of `kind` from other windows; return which (B,) now have any.
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Fill what was not measured of `kind` from other windows of the batch.
 
-    A window lends all of its values (B, T, D) at once, one in which all channels were measured
-    (mask (B, D)). Otherwise a network sees from what is missing whose data it looks at, and moves
-    its lips well only where it sees the body of nobody.
+    Returns which windows (B,) now have any values, and who lent to each (B,): itself where there
+    was nobody. A window lends all of its values (B, T, D) at once, one in which all channels were
+    measured (mask (B, D)). Otherwise a network sees from what is missing whose data it looks at,
+    and moves its lips well only where it sees the body of nobody.
     """
     values, measured = data[kind], data[f"{kind}_mask"] > 0
     whole = np.flatnonzero(measured.all(axis=1))
     if not whole.size:
-        return np.asarray(measured.any(axis=1))
+        return np.asarray(measured.any(axis=1)), np.arange(len(values))
     lenders = rng.choice(whole, len(values))
     data[kind] = np.where(measured[:, None], values, values[lenders])
-    return np.ones(len(values), bool)
+    return np.ones(len(values), bool), np.asarray(lenders)
 
 
 class PreparedWindows:
@@ -115,7 +117,7 @@ class PreparedWindows:
 
     @cached_property
     def take_styles(self) -> np.ndarray[Any, Any]:
-        """Styles of each take (takes, 7), the mean over its windows; NaN where not measured."""
+        """Styles of each take (takes, S), the mean over its windows; NaN where not measured."""
         styles = np.full((len(self.manifest["takes"]), len(STYLE_NAMES)), np.nan, np.float32)
         skeleton = Skeleton.load()
         for take in np.unique(self.take):
@@ -173,10 +175,20 @@ class PreparedWindows:
             mask = self.arrays[f"{name}_mask"].read(rows)
             return ChannelStatistics.from_arrays(flat, np.repeat(mask, values.shape[1], axis=0))
 
-        taught = np.unique(self.take[self.train])
-        styles = self.take_styles[taught]
-        style = ChannelStatistics.from_arrays(np.nan_to_num(styles), np.isfinite(styles))
-        return Statistics(of("face"), of("body"), of("audio"), style)
+        return Statistics(of("face"), of("body"), of("audio"), self.measure_styles())
+
+    def measure_styles(self) -> ChannelStatistics:
+        """Return mean and spread of each style over the training takes that tell it."""
+        styles = self._taught_styles()
+        return ChannelStatistics.from_arrays(np.nan_to_num(styles), np.isfinite(styles))
+
+    def correlate_styles(self) -> np.ndarray[Any, Any]:
+        """Return how the styles (S, S) of the training takes go together."""
+        return measure_correlation(self._taught_styles())
+
+    def _taught_styles(self) -> np.ndarray[Any, Any]:
+        styles: np.ndarray[Any, Any] = self.take_styles[np.unique(self.take[self.train])]
+        return styles
 
     def find_idle_face(self) -> np.ndarray[Any, Any]:
         """Return the median face (51,) of the frames whose mouth is nearly shut.
@@ -224,13 +236,15 @@ class PreparedWindows:
             data["body"][index] = mirror_body(data["body"][index])
             data["face_mask"][index] = mirror_face(data["face_mask"][index])
             data["body_mask"][index] = np.abs(mirror_body(data["body_mask"][index]))
-        given = {kind: lend_unmeasured(data, kind, rng) for kind in ("face", "body")}
+        has_face, face_lenders = lend_unmeasured(data, "face", rng)
+        has_body, body_lenders = lend_unmeasured(data, "body", rng)
         frames, size = data["face"].shape[1], rows.size
         lengths = rng.integers(settings.known_min_frames, settings.known_max_frames + 1, size)
         lengths = np.where(rng.random(size) < settings.known_share, lengths, 0)
         known = np.arange(frames)[None] < np.minimum(lengths, frames - 1)[:, None]
         audible = rng.random(size) >= settings.null_share
-        manner = self._manner(rows, rng, settings, statistics)
+        lenders = (rows, rows[face_lenders], rows[body_lenders])
+        manner = self._manner(lenders, rng, settings, statistics)
         tensor = torch.from_numpy
         return Batch(
             audio=tensor(statistics.audio.normalise(data["audio"])),
@@ -238,8 +252,8 @@ class PreparedWindows:
             body=tensor(statistics.body.normalise(data["body"])),
             face_mask=tensor(data["face_mask"])[:, None],
             body_mask=tensor(data["body_mask"])[:, None],
-            has_face=tensor(given["face"]),
-            has_body=tensor(given["body"]),
+            has_face=tensor(has_face),
+            has_body=tensor(has_body),
             manner=manner,
             audio_given=tensor(audible),
             known=tensor(known.astype(np.float32))[..., None],
@@ -247,15 +261,22 @@ class PreparedWindows:
 
     def _manner(
         self,
-        rows: np.ndarray[Any, Any],
+        lenders: Sequence[np.ndarray[Any, Any]],
         rng: np.random.Generator,
         settings: TrainSettings,
         statistics: Statistics,
     ) -> MannerBatch:
-        """Tell the network part of what is known of each window's manner, as users do."""
-        take, speaker = self.take[rows], self.speaker[rows]
+        """Tell the network part of what is known of each window's manner, as users do.
+
+        `lenders` are the windows' rows, and those that lent them a face and a body: a style that a
+        take does not tell is that of whom it borrowed from, so that none tells whose data it is.
+        """
+        take, speaker = self.take[lenders[0]], self.speaker[lenders[0]]
         stranger = rng.random(len(take)) < settings.unknown_speaker_share
-        style = statistics.style.normalise(self.take_styles[take])
+        style = np.full((len(take), len(STYLE_NAMES)), np.nan, np.float32)
+        for rows in lenders:
+            style = np.where(np.isfinite(style), style, self.take_styles[self.take[rows]])
+        style = statistics.style.normalise(style)
         style += settings.style_noise * rng.standard_normal(style.shape)
         hidden = rng.random(style.shape) < settings.open_style_share
         hidden |= rng.random((len(take), 1)) < settings.unknown_style_share

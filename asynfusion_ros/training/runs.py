@@ -18,6 +18,7 @@ from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.training.batches import PreparedWindows, Statistics
 from asynfusion_ros.training.distill import DistillObjective
+from asynfusion_ros.training.growth import add_styles
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.teacher import TeacherObjective
 from asynfusion_ros.training.trainer import Report, Trainer
@@ -59,9 +60,10 @@ def fine_tune_teacher(
 ) -> Checkpoint:
     """Go on training the teacher of `start` with the windows of other people; write it to `out`.
 
-    Statistics, styles and the network stay those of `start`; speakers that it does not know get
-    the next free numbers. Raises DataError where the windows were prepared with other features, or
-    where there are more speakers or other emotions than the network has room for.
+    Statistics and the network stay those of `start`, but for styles that it does not have yet
+    (`add_styles`); speakers that it does not know get the next free numbers. Raises DataError where
+    the windows were prepared with other features, or where there are more speakers or other
+    emotions than the network has room for.
     """
     torch.set_num_threads(settings.threads)
     teacher = Checkpoint.load(start)
@@ -75,8 +77,9 @@ def fine_tune_teacher(
     tuned = {**settings.to_dict(), "prepare": prepared_by, "minutes_of": minutes}
     record = {**about.training, "speakers": speakers, "fine_tune": tuned}
     settings = settings.replace(prediction=about.prediction)
-    model = copy.deepcopy(teacher.network("ddim")).train()
-    return _train(windows, model, replace(about, training=record), settings, Path(out), report)
+    about, model = add_styles(about, copy.deepcopy(teacher.network("ddim")), windows)
+    about = replace(about, training=record)
+    return _train(windows, model.train(), about, settings, Path(out), report)
 
 
 def _train(
@@ -173,6 +176,7 @@ def _describe(
         },
         style_names=STYLE_NAMES if network.styles else (),
         style=statistics.style if network.styles else None,
+        style_correlation=windows.correlate_styles() if network.styles else None,
         emotions=windows.emotions,
     )
 

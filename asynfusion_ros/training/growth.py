@@ -1,0 +1,60 @@
+"""A model that learned few styles, made ready to learn all that are measured today."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from asynfusion_ros.errors import DataError
+from asynfusion_ros.motion.manner import STYLE_NAMES
+from asynfusion_ros.motion.normalisation import ChannelStatistics
+from asynfusion_ros.networks import DualBranchDiT
+from asynfusion_ros.sampling.description import ModelDescription
+from asynfusion_ros.training.batches import PreparedWindows
+
+
+def add_styles(
+    about: ModelDescription, network: DualBranchDiT, windows: PreparedWindows
+) -> tuple[ModelDescription, DualBranchDiT]:
+    """Return the model with every style of STYLE_NAMES; it moves as before until it is trained.
+
+    Styles that it has keep their statistics and weights; those of the others come from the training
+    takes of `windows`, and their weights are zero. A model without styles stays so. Raises
+    DataError where its styles are not the first of today's.
+    """
+    have = len(about.style_names)
+    if about.style is None:
+        return about, network
+    if about.style_names != STYLE_NAMES[:have]:
+        raise DataError(
+            f"the model's styles {list(about.style_names)} are not the first of "
+            f"{list(STYLE_NAMES)}; train it from the start"
+        )
+    measured = windows.measure_styles()
+    style = ChannelStatistics(
+        np.concatenate([about.style.mean, measured.mean[have:]]),
+        np.concatenate([about.style.std, measured.std[have:]]),
+    )
+    sizes = network.settings.replace(styles=len(STYLE_NAMES))
+    about = replace(
+        about,
+        network=sizes,
+        style_names=STYLE_NAMES,
+        style=style,
+        style_correlation=windows.correlate_styles(),
+    )
+    if have == len(STYLE_NAMES):
+        return about, network
+    grown = DualBranchDiT(sizes)
+    weights = copy.deepcopy(network.state_dict())
+    for name, empty in grown.state_dict().items():
+        if weights[name].shape != empty.shape:  # (W, 2 S): values of styles, then which are given
+            old, new = weights[name].chunk(2, dim=1), torch.zeros_like(empty)
+            for part, columns in zip(new.chunk(2, dim=1), old, strict=True):
+                part[:, :have] = columns
+            weights[name] = new
+    grown.load_state_dict(weights)
+    return about, grown
