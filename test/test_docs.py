@@ -280,3 +280,10 @@ def test_no_file_names_a_machine_or_a_package_host():
             if match := pattern.search(line):
                 found.append(f"{relative(path)}:{number}: {match.group()}")
     assert found == []
+
+
+def test_every_style_is_explained():
+    from asynfusion_ros.motion.manner import STYLE_NAMES
+
+    table = (REPO / "docs" / "style.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == list(STYLE_NAMES)

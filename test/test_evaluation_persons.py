@@ -1,4 +1,4 @@
-"""In whose manner a model is measured: drawn persons differ, a take's own comes before its figures."""
+"""In whose manner a model is measured: a drawn person's, or a take's own, told beforehand."""
 
 from dataclasses import replace
 

@@ -189,6 +189,9 @@ def test_services_answer_honestly(graph):
     style = call(observer, SetStyle, "/avatar/set_style", SetStyle.Request(style=[1.0]))
     assert not style.success
     assert "1 style values; this model has 0 styles" in style.message
+    words = call(observer, SetStyle, "/avatar/set_style", SetStyle.Request(words="smile=1"))
+    assert not words.success
+    assert "trained without styles" in words.message
     unknown = call(observer, SetStyle, "/avatar/set_style", SetStyle.Request(emotion="awe"))
     assert not unknown.success
     assert "it has ['unknown']" in unknown.message

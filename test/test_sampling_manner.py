@@ -31,11 +31,20 @@ def test_what_is_named_stands_and_the_rest_is_drawn():
     assert named == (drawn[0], -1.5, drawn[2])
 
 
+def test_a_person_can_be_asked_for_by_number():
+    seventh = ABOUT.choose_manner(style="anyone=7").style
+    assert seventh == ABOUT.choose_manner(style="anyone", seed=7).style
+    assert seventh == ABOUT.choose_manner(style="anyone=7", seed=3).style
+    for word in ("anyone=", "anyone=-1", "anyone=1.5", "anyone=\u0663", f"anyone={10**30}"):
+        with pytest.raises(ConfigError, match="for the seventh"):
+            ABOUT.choose_manner(style=word)
+
+
 def test_drawn_styles_go_together_as_the_model_says():
     bound = np.full((3, 3), -1.0, np.float32)
     bound[:2, :2] = bound[2, 2] = 1.0
     about = replace(ABOUT, style_correlation=bound)
-    first, second, third = about.draw_person(seed=3)
+    first, second, third = about.people.draw(seed=3)
     assert second == pytest.approx(first, abs=1e-5)
     assert third == pytest.approx(-first, abs=1e-5)
 
@@ -45,7 +54,7 @@ def test_a_model_without_styles_says_so():
     with pytest.raises(ConfigError, match="'anyone': this model was trained without styles"):
         about.choose_manner(style="anyone")
     with pytest.raises(ConfigError, match="no clip can tell"):
-        about.measure_manner(MotionClip(30.0, np.zeros((60, 51)), np.zeros((60, 24))))
+        about.people.measure(MotionClip(30.0, np.zeros((60, 51)), np.zeros((60, 24))))
 
 
 def test_a_clip_tells_what_was_measured_of_it():
@@ -55,9 +64,9 @@ def test_a_clip_tells_what_was_measured_of_it():
     clip = MotionClip(30.0, np.full((90, 51), 0.2, np.float32), body, None, mask)
     about = untrained_checkpoint(TINY.replace(styles=len(STYLE_NAMES))).description
     values = np.clip(describe_style(clip)[0], -2.0, 2.0)
-    np.testing.assert_allclose(about.measure_manner(clip).style, values, atol=1e-6)
+    np.testing.assert_allclose(about.people.measure(clip), values, atol=1e-6)
     mask[:, 6:] = 0.0
-    told = dict(zip(STYLE_NAMES, about.measure_manner(clip).style, strict=True))
+    told = dict(zip(STYLE_NAMES, about.people.measure(clip), strict=True))
     assert np.isnan(told["energy"])
     assert np.isfinite(told["lids"])
 

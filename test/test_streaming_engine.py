@@ -456,5 +456,9 @@ def test_a_new_manner_is_taken_up_by_the_next_window_of_a_running_stream():
         engine.set_speaker(3)
     with pytest.raises(ConfigError, match="0 styles"):
         engine.set_style([1.0])
+    with pytest.raises(ConfigError, match="without styles"):
+        engine.set_style([], words="anyone")
+    with pytest.raises(ConfigError, match="send one of both"):
+        engine.set_style([1.0], words="anyone")
     assert engine.manner.speaker == 2
     assert "emotions: ['unknown']" in engine.name_styles()

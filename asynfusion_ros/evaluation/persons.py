@@ -58,5 +58,5 @@ def measure_manners(about: ModelDescription, told: Sequence[MotionClip]) -> Mann
 
     Raises ConfigError where the model has none.
     """
-    manners = [about.measure_manner(clip) for clip in told]
+    manners = [Manner(style=about.people.measure(clip)) for clip in told]
     return lambda take, _: manners[take]

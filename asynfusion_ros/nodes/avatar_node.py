@@ -284,7 +284,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         if parts is None:
             return response
         try:
-            parts.engine.set_style([float(value) for value in request.style], request.emotion)
+            parts.engine.set_style(list(request.style), request.emotion, request.words)
             response.message = parts.engine.name_styles()
         except AsynFusionError as error:
             response.success, response.message = False, str(error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isnan
 from typing import Any
 
 import numpy as np
@@ -15,27 +14,16 @@ from asynfusion_ros.diffusion.schedule import check_prediction
 from asynfusion_ros.errors import CheckpointError, ConfigError, brief
 from asynfusion_ros.files import refuse
 from asynfusion_ros.motion.blendshapes import EYE_NAMES, FACE_NAMES, MOUTH_NAMES
-from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.manner import (
-    STYLE_NAMES,
-    Manner,
-    check_style,
-    describe_style,
-    read_style,
-)
+from asynfusion_ros.motion.manner import Manner, check_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
-from asynfusion_ros.motion.people import MOST_DEVIATIONS, draw_style
+from asynfusion_ros.motion.people import People, is_correlation
 from asynfusion_ros.networks import NetworkSettings
 
 FORMAT_VERSION = 1
 
 UNKNOWN = "unknown"
-ANYONE = "anyone"
-"""The word that asks for the styles of a person whom nobody is."""
-
 _GROUPS = {"mouth": MOUTH_NAMES, "eyes": EYE_NAMES}
 MOST_LETTERS = 64
-_MOST_CORRELATION = 1.001  # rounded
 
 Array = npt.NDArray[np.float32]
 
@@ -126,11 +114,8 @@ class ModelDescription:
                 raise CheckpointError(f"{name} is {value}; it must lie in {lowest}..{highest}")
         if not (np.isfinite(self.idle_face).all() and np.isfinite(self.idle_body).all()):
             raise CheckpointError("idle_face and idle_body must be finite; copy the model again")
-        matrix = self.style_correlation
-        if matrix is not None:
-            square = matrix.shape == (len(matrix), len(matrix))
-            if not (square and (np.abs(matrix) < _MOST_CORRELATION).all()):
-                raise CheckpointError("style_correlation is no square of numbers in -1..1")
+        if self.style_correlation is not None and not is_correlation(self.style_correlation):
+            raise CheckpointError("style_correlation is no square of numbers in -1..1")
         words = (*self.style_names, *self.emotions)
         if not all(isinstance(word, str) and len(word) <= MOST_LETTERS for word in words):
             raise CheckpointError(f"style_names and emotions are texts of {MOST_LETTERS} letters")
@@ -149,13 +134,17 @@ class ModelDescription:
             spread[[FACE_NAMES.index(name) for name in _GROUPS[group]]] = value
         return spread
 
+    @property
+    def people(self) -> People:
+        """How the people that it learned from move, and whom it can be asked to be."""
+        return People(self.style_names, self.style, self.style_correlation)
+
     def choose_manner(
         self, speaker: int = 0, style: str = "", emotion: str = "", seed: int = 0
     ) -> Manner:
-        """Return the manner that words ask for: style 'energy=1.5, smile=1', emotion by its name.
+        """Return the manner that words ask for: style as in `People.read`, emotion by its name.
 
-        With the word 'anyone' in `style`, what it does not name is that of a person whom `seed`
-        decides. Raises ConfigError and says what this model knows.
+        `seed` decides who anyone is. Raises ConfigError and says what this model knows.
         """
         if emotion and emotion not in self.emotions:
             raise ConfigError(
@@ -163,39 +152,9 @@ class ModelDescription:
                 f"{list(self.emotions)}"
             )
         index = self.emotions.index(emotion) if emotion else 0
-        words = style.replace(",", " ").split()
-        values = read_style(" ".join(w for w in words if w != ANYONE), self.style_names)
-        if ANYONE in words:
-            named = values or (float("nan"),) * len(self.style_names)
-            drawn = self.draw_person(seed)
-            values = tuple(d if isnan(v) else v for v, d in zip(named, drawn, strict=True))
-        manner = Manner(speaker, values, index)
+        manner = Manner(speaker, self.people.read(style, seed), index)
         self.check_manner(manner)
         return manner
-
-    def draw_person(self, seed: int) -> tuple[float, ...]:
-        """Return styles as those of the people it learned from spread, as `seed` decides.
-
-        Raises ConfigError where the model has no styles.
-        """
-        if not self.style_names:
-            raise ConfigError(f"style {ANYONE!r}: this model was trained without styles")
-        matrix = self.style_correlation
-        return draw_style(np.eye(len(self.style_names)) if matrix is None else matrix, seed)
-
-    def measure_manner(self, clip: MotionClip) -> Manner:
-        """Return nobody's manner but for the styles of a clip, which stay open where unmeasured.
-
-        Raises ConfigError where the model has no styles, MotionFileError on a clip that is too
-        short for any.
-        """
-        if self.style is None:
-            raise ConfigError("this model was trained without styles; no clip can tell it one")
-        values, known = describe_style(clip)
-        told = dict(zip(STYLE_NAMES, np.where(known > 0, values, np.nan), strict=True))
-        own = self.style.normalise([told.get(name, np.nan) for name in self.style_names])
-        own = np.clip(own, -MOST_DEVIATIONS, MOST_DEVIATIONS)
-        return Manner(style=tuple(float(value) for value in own))
 
     def check_manner(self, manner: Manner) -> None:
         """Raise ConfigError unless this model knows the speaker, the styles and the emotion."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.motion.alive import SignsOfLife
 from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.listening import ListeningMotion
@@ -204,10 +205,17 @@ class AvatarEngine:
         """Use another speaker's manner from the next window on; raise ConfigError if unknown."""
         self.set_manner(replace(self.manner, speaker=speaker))
 
-    def set_style(self, style: Sequence[float], emotion: str = "") -> None:
-        """Use another style and emotion from the next window on; raise ConfigError if unknown."""
-        index = self._generator.description.choose_manner(emotion=emotion).emotion
-        self.set_manner(replace(self.manner, style=tuple(style), emotion=index))
+    def set_style(self, style: Sequence[float], emotion: str = "", words: str = "") -> None:
+        """Use another style, in numbers or in words, and emotion from the next window on.
+
+        Raises ConfigError where both are given, or the model does not know them.
+        """
+        if words and len(style):
+            raise ConfigError(f"{len(style)} style values and {words!r} as well; send one of both")
+        about = self._generator.description
+        manner = about.choose_manner(style=words, emotion=emotion, seed=self.settings.seed)
+        values = tuple(float(value) for value in style) or manner.style
+        self.set_manner(replace(self.manner, style=values, emotion=manner.emotion))
 
     def name_styles(self) -> str:
         """Return a line that names the model's styles and emotions."""
