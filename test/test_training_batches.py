@@ -170,7 +170,7 @@ def test_styles_are_those_of_the_take(windows):
     statistics = windows.measure()
     batch = windows.sample(0, TOLD, statistics)
     values = statistics.style.unnormalise(batch.manner.style[measured_bodies(batch)][:1])[0]
-    clip = windows._clip(int(windows.train[0]))
+    clip = windows.people.clip(int(windows.train[0]))
     assert np.allclose(values, describe_style(clip)[0], atol=0.25)
     hidden = windows.sample(0, TOLD.replace(unknown_style_share=1.0), statistics).manner
     assert hidden.style.isnan().all()

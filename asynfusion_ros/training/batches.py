@@ -15,18 +15,14 @@ from torch import Tensor
 from asynfusion_ros.data.talk30 import mirror_body
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.blendshapes import mirror_face, mouth_opening
-from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style
+from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.motion.normalisation import ChannelStatistics
-from asynfusion_ros.motion.people import measure_correlation
-from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.networks import Known, MannerBatch
 from asynfusion_ros.sampling.description import UNKNOWN, ModelDescription
+from asynfusion_ros.training.persons import exchange_rests
 from asynfusion_ros.training.prepared import open_prepared, renumber
 from asynfusion_ros.training.settings import TrainSettings
-
-_FPS_HZ = 30.0
-_STYLE_WINDOWS = 40  # of a take tell its style well enough
+from asynfusion_ros.training.takes import TakePeople
 
 
 @dataclass(frozen=True)
@@ -111,22 +107,10 @@ class PreparedWindows:
         self.val = np.flatnonzero(split == "val")
         if not self.train.size:
             raise DataError(f"{[str(folder) for folder in folders]} hold no training windows")
+        self.people = TakePeople(self.arrays, self.take, self.train)
         self._has_body = self.arrays["body_mask"].read(np.arange(len(self.take))).max(axis=1) > 0
         named = {take.get("emotion") or UNKNOWN for take in self.manifest["takes"]}
         self.emotions = (UNKNOWN, *sorted(named - {UNKNOWN}))
-
-    @cached_property
-    def take_styles(self) -> np.ndarray[Any, Any]:
-        """Styles of each take (takes, S), the mean over its windows; NaN where not measured."""
-        styles = np.full((len(self.manifest["takes"]), len(STYLE_NAMES)), np.nan, np.float32)
-        skeleton = Skeleton.load()
-        for take in np.unique(self.take):
-            rows = np.flatnonzero(self.take == take)
-            rows = rows[:: max(1, len(rows) // _STYLE_WINDOWS)]
-            found = [describe_style(self._clip(int(row)), skeleton) for row in rows]
-            values, known = (np.stack(part) for part in zip(*found, strict=True))
-            styles[take] = np.where(known.all(axis=0), values.mean(axis=0), np.nan)
-        return styles
 
     @cached_property
     def take_emotions(self) -> np.ndarray[Any, Any]:
@@ -155,14 +139,6 @@ class PreparedWindows:
         self.manifest["speakers"] = {name: speakers[name] for name in own}
         return speakers
 
-    def _clip(self, row: int) -> MotionClip:
-        data = {k: self.arrays[k].read([row])[0] for k in ("face", "body")}
-        masks = [
-            np.broadcast_to(self.arrays[f"{k}_mask"].read([row])[0], v.shape)
-            for k, v in data.items()
-        ]
-        return MotionClip(_FPS_HZ, data["face"], data["body"], *masks)
-
     def measure(self) -> Statistics:
         """Return the statistics of the training windows' channels where they were measured."""
         rows = self.train[:: max(1, self.train.size // 2000)]
@@ -175,20 +151,7 @@ class PreparedWindows:
             mask = self.arrays[f"{name}_mask"].read(rows)
             return ChannelStatistics.from_arrays(flat, np.repeat(mask, values.shape[1], axis=0))
 
-        return Statistics(of("face"), of("body"), of("audio"), self.measure_styles())
-
-    def measure_styles(self) -> ChannelStatistics:
-        """Return mean and spread of each style over the training takes that tell it."""
-        styles = self._taught_styles()
-        return ChannelStatistics.from_arrays(np.nan_to_num(styles), np.isfinite(styles))
-
-    def correlate_styles(self) -> np.ndarray[Any, Any]:
-        """Return how the styles (S, S) of the training takes go together."""
-        return measure_correlation(self._taught_styles())
-
-    def _taught_styles(self) -> np.ndarray[Any, Any]:
-        styles: np.ndarray[Any, Any] = self.take_styles[np.unique(self.take[self.train])]
-        return styles
+        return Statistics(of("face"), of("body"), of("audio"), self.people.measure())
 
     def find_idle_face(self) -> np.ndarray[Any, Any]:
         """Return the median face (51,) of the frames whose mouth is nearly shut.
@@ -231,6 +194,10 @@ class PreparedWindows:
         statistics: Statistics,
     ) -> Batch:
         data = {name: array.read(rows) for name, array in self.arrays.items()}
+        styles = self.people.styles[self.take[rows]]
+        if settings.exchange_share:
+            rests = {kind: values[self.take[rows]] for kind, values in self.people.rests.items()}
+            styles = exchange_rests(data, rests, styles, settings.exchange_share, rng)
         for index in np.flatnonzero(mirrored):
             data["face"][index] = mirror_face(data["face"][index])
             data["body"][index] = mirror_body(data["body"][index])
@@ -243,8 +210,9 @@ class PreparedWindows:
         lengths = np.where(rng.random(size) < settings.known_share, lengths, 0)
         known = np.arange(frames)[None] < np.minimum(lengths, frames - 1)[:, None]
         audible = rng.random(size) >= settings.null_share
-        lenders = (rows, rows[face_lenders], rows[body_lenders])
-        manner = self._manner(lenders, rng, settings, statistics)
+        for lenders in (face_lenders, body_lenders):
+            styles = np.where(np.isfinite(styles), styles, styles[lenders])
+        manner = self._manner(rows, styles, rng, settings, statistics)
         tensor = torch.from_numpy
         return Batch(
             audio=tensor(statistics.audio.normalise(data["audio"])),
@@ -261,22 +229,20 @@ class PreparedWindows:
 
     def _manner(
         self,
-        lenders: Sequence[np.ndarray[Any, Any]],
+        rows: np.ndarray[Any, Any],
+        styles: np.ndarray[Any, Any],
         rng: np.random.Generator,
         settings: TrainSettings,
         statistics: Statistics,
     ) -> MannerBatch:
         """Tell the network part of what is known of each window's manner, as users do.
 
-        `lenders` are the windows' rows, and those that lent them a face and a body: a style that a
-        take does not tell is that of whom it borrowed from, so that none tells whose data it is.
+        A style that a take does not tell is that of whom it borrowed from (`styles`), so that none
+        tells whose data it is.
         """
-        take, speaker = self.take[lenders[0]], self.speaker[lenders[0]]
+        take, speaker = self.take[rows], self.speaker[rows]
         stranger = rng.random(len(take)) < settings.unknown_speaker_share
-        style = np.full((len(take), len(STYLE_NAMES)), np.nan, np.float32)
-        for rows in lenders:
-            style = np.where(np.isfinite(style), style, self.take_styles[self.take[rows]])
-        style = statistics.style.normalise(style)
+        style = statistics.style.normalise(styles)
         style += settings.style_noise * rng.standard_normal(style.shape)
         hidden = rng.random(style.shape) < settings.open_style_share
         hidden |= rng.random((len(take), 1)) < settings.unknown_style_share

@@ -33,7 +33,7 @@ def add_styles(
             f"the model's styles {list(about.style_names)} are not the first of "
             f"{list(STYLE_NAMES)}; train it from the start"
         )
-    measured = windows.measure_styles()
+    measured = windows.people.measure()
     style = ChannelStatistics(
         np.concatenate([about.style.mean, measured.mean[have:]]),
         np.concatenate([about.style.std, measured.std[have:]]),
@@ -44,7 +44,7 @@ def add_styles(
         network=sizes,
         style_names=STYLE_NAMES,
         style=style,
-        style_correlation=windows.correlate_styles(),
+        style_correlation=windows.people.correlate(),
     )
     if have == len(STYLE_NAMES):
         return about, network

@@ -176,7 +176,7 @@ def _describe(
         },
         style_names=STYLE_NAMES if network.styles else (),
         style=statistics.style if network.styles else None,
-        style_correlation=windows.correlate_styles() if network.styles else None,
+        style_correlation=windows.people.correlate() if network.styles else None,
         emotions=windows.emotions,
     )
 

@@ -69,6 +69,13 @@ class TrainSettings(Settings):
     style_noise: float = setting(
         0.1, doc="Noise on style values, in standard deviations", minimum=0.0, maximum=1.0
     )
+    exchange_share: float = setting(
+        0.0,
+        doc="Share of windows whose face, and whose arms, rest as another take's, so that no voice "
+        "tells who somebody is",
+        minimum=0.0,
+        maximum=1.0,
+    )
     mirror_share: float = setting(0.5, doc="Share of mirrored windows", minimum=0, maximum=1)
     mouth_only_share: float = setting(
         0.2, doc="Share of windows from takes without a body", minimum=0.0, maximum=1.0
