@@ -65,7 +65,7 @@ class GraphArguments(Settings):
     speaker: int = setting(EngineSettings.speaker, doc="Whose manner to use", minimum=0)
     style: str = setting(
         EngineSettings.style,
-        doc="Manner, for models that have styles: energy=1.5 and so on, or anyone",
+        doc="Who moves, for models that have styles: energy=1.5 and so on, anyone=7, open",
     )
     emotion: str = setting(EngineSettings.emotion, doc="Emotion, for models that know any")
     listen: bool = setting(

@@ -31,6 +31,16 @@ def test_what_is_named_stands_and_the_rest_is_drawn():
     assert named == (drawn[0], -1.5, drawn[2])
 
 
+def test_a_model_that_knows_how_styles_go_together_is_somebody_unless_told_otherwise():
+    about = replace(ABOUT, style_correlation=np.eye(3, dtype=np.float32))
+    assert about.choose_manner(seed=4).style == about.choose_manner(style="anyone=4").style
+    assert about.choose_manner(style="open", seed=4).style == ()
+    named = about.choose_manner(style=f"{NAMES[0]}=1 open").style
+    assert named[0] == 1.0
+    assert np.isnan(named[1:]).all()
+    assert ABOUT.choose_manner(seed=4).style == (), "nothing known of how they go together"
+
+
 def test_a_person_can_be_asked_for_by_number():
     seventh = ABOUT.choose_manner(style="anyone=7").style
     assert seventh == ABOUT.choose_manner(style="anyone", seed=7).style

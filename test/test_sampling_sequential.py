@@ -270,6 +270,18 @@ def test_temperatures_spread_the_noise_of_their_channels_alone():
         replace(plain.description, temperatures={"mouth": -1.0})
 
 
+def test_lids_have_a_temperature_of_their_own_or_that_of_the_eyes():
+    plain = untrained_checkpoint(replace(TINY, face_dim=51)).description
+    lids, gaze = FACE_NAMES.index("eyeBlinkRight"), FACE_NAMES.index("eyeLookUpLeft")
+    for given, expected in (
+        ({"eyes": 2.0}, (2.0, 2.0)),
+        ({"lids": 3.0, "eyes": 1.5}, (3.0, 1.5)),
+        ({"lids": 3.0}, (3.0, 1.0)),
+    ):
+        spread = replace(plain, temperatures=given).noise_spread("expression")
+        assert (spread[lids], spread[gaze]) == expected
+
+
 def test_a_warm_window_begins_at_the_last_pose_held_and_noised():
     ours = sampler(warm_begin=0.5, cold_start="lockstep")
     request = make_request(known=2)

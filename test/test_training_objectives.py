@@ -12,7 +12,7 @@ from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
 from asynfusion_ros.training.batches import PreparedWindows
 from asynfusion_ros.training.distill import DistillObjective
-from asynfusion_ros.training.settings import DistillSettings
+from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.teacher import TeacherObjective
 
 TINY = NetworkSettings(width=16, depth=1, heads=2)
@@ -102,3 +102,16 @@ def test_a_missing_body_is_pure_noise_at_the_last_time(prepared):
     assert (noised.t_body[~missing] == 0).all()
     assert torch.equal(noised.x_body[missing], noised.noise_body[missing])
     assert not objective.weights(batch)[1][missing].any()
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ({}, {}),
+        ({"mouth_temperature": 0.8}, {"mouth": 0.8}),
+        ({"eyes_temperature": 1.5}, {"eyes": 1.5, "lids": 1.0}),
+        ({"lids_temperature": 3.0}, {"eyes": 1.0, "lids": 3.0}),
+    ],
+)
+def test_settings_write_the_temperatures_that_they_say(given, written):
+    assert TrainSettings(**given).temperatures == written

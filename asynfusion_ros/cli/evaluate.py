@@ -64,7 +64,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--speaker", type=int, default=0, help="whose manner; 0 is nobody's")
     whose = parser.add_mutually_exclusive_group()
     whose.add_argument(
-        "--style", default="", help="as the avatar's; 'anyone': of another person in each take"
+        "--style", default="", help="as the avatar's; who is not named is another in each take"
     )
     whose.add_argument(
         "--style-from",

@@ -248,7 +248,9 @@ def _command(arguments: argparse.Namespace) -> str:
         words += [] if arguments.steps is None else ["--steps", str(arguments.steps)]
     if arguments.style_from is not None:
         words += ["--style-from", f"{arguments.style_from:g}"]
-    return " ".join([*words, "--seeds", str(arguments.seeds), "--results", "docs/results"])
+    given = arguments.results
+    results = "docs/results" if given is None or given.is_absolute() else str(given)
+    return " ".join([*words, "--seeds", str(arguments.seeds), "--results", results])
 
 
 def _reporter(run: Run) -> Report:

@@ -14,8 +14,8 @@ from asynfusion_ros.sampling.description import ModelDescription
 _SEEDS = 1000  # of a take, before those of the next one begin
 
 
-def draw_manners(about: ModelDescription, speaker: int, style: str) -> MannerOf:
-    """Return the manner that words ask for; where they say 'anyone', of another person each time.
+def draw_manners(about: ModelDescription, speaker: int = 0, style: str = "") -> MannerOf:
+    """Return the manner that words ask for, of another person each time but where they say who.
 
     Each take and seed has a person of its own, so that a set of takes shows as many people as the
     set of the true ones. Raises ConfigError where the model cannot move so.

@@ -26,7 +26,7 @@ from asynfusion_ros.evaluation.controls import (
 from asynfusion_ros.evaluation.embedding import sha256_of
 from asynfusion_ros.evaluation.generators import RememberingExtractor, open_generator
 from asynfusion_ros.evaluation.heldout import Ruler, measure_subjects
-from asynfusion_ros.evaluation.persons import measure_manners
+from asynfusion_ros.evaluation.persons import draw_manners, measure_manners
 from asynfusion_ros.evaluation.reproduction import Run, Table, Variant, runs_of
 from asynfusion_ros.evaluation.retrieval import Retrieval
 from asynfusion_ros.evaluation.summary import Summary
@@ -205,8 +205,9 @@ class Study:
         low, middle, high = np.percentile(seconds[_WARM_WINDOWS:], [25, 50, 75])
         return Summary(float(middle), float(low), float(high), TIMED_WINDOWS)
 
-    def _manner_of(self, checkpoint: Checkpoint) -> MannerOf | None:
-        return measure_manners(checkpoint.description, self.told) if self.told else None
+    def _manner_of(self, checkpoint: Checkpoint) -> MannerOf:
+        about = checkpoint.description
+        return measure_manners(about, self.told) if self.told else draw_manners(about)
 
     def _measure(self, clips: Clips) -> Row:
         return measure_subjects({"model": clips}, self.held_out, self.ruler)["model"]

@@ -42,6 +42,9 @@ MOUTH_NAMES: tuple[str, ...] = tuple(
 EYE_NAMES = tuple(name for name in FACE_NAMES if name.startswith("eye"))
 """The channels of lids and gaze."""
 
+LID_NAMES = _sides("eyeBlink")
+"""The channels that shut the eyes."""
+
 _INDEX = {name: index for index, name in enumerate(ARKIT_NAMES)}
 
 _LIP_TRAVEL = 0.22  # of a lip, in travels of the jaw

@@ -18,6 +18,9 @@ Array = npt.NDArray[np.float32]
 ANYONE = "anyone"
 """The word that asks for a drawn person."""
 
+OPEN = "open"
+"""The word that asks for nobody: all styles that are not named stay open."""
+
 MOST_DEVIATIONS = 2.0
 """No style of a drawn or measured person is further from the mean, in standard deviations."""
 
@@ -42,12 +45,16 @@ class People:
     def read(self, text: str, seed: int = 0) -> tuple[float, ...]:
         """Return the styles (S,) that words ask for, NaN where open; empty where all are.
 
-        'energy=1.5, smile=-1' names some. With 'anyone' the others are those of a person whom
-        `seed` decides, with 'anyone=7' of the seventh. Raises ConfigError on other words.
+        'energy=1.5, smile=-1' names some. The others are those of a person whom `seed` decides,
+        with 'anyone=7' of the seventh; with 'open', or where it is not known how styles go
+        together and nobody says 'anyone', they stay open. Raises ConfigError on other words.
         """
         words = text.replace(",", " ").split()
         persons = [word for word in words if word.partition("=")[0] == ANYONE]
-        values = read_style(" ".join(w for w in words if w not in persons), self.names)
+        named = [word for word in words if word not in persons and word != OPEN]
+        values = read_style(" ".join(named), self.names)
+        if not persons and self.correlation is not None and OPEN not in words:
+            persons = [ANYONE]
         if not persons:
             return values
         drawn = self.draw(_read_person(persons[-1], seed))

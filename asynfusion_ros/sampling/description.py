@@ -13,7 +13,7 @@ from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.diffusion.schedule import check_prediction
 from asynfusion_ros.errors import CheckpointError, ConfigError, brief
 from asynfusion_ros.files import refuse
-from asynfusion_ros.motion.blendshapes import EYE_NAMES, FACE_NAMES, MOUTH_NAMES
+from asynfusion_ros.motion.blendshapes import EYE_NAMES, FACE_NAMES, LID_NAMES, MOUTH_NAMES
 from asynfusion_ros.motion.manner import Manner, check_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.motion.people import People, is_correlation
@@ -22,7 +22,7 @@ from asynfusion_ros.networks import NetworkSettings
 FORMAT_VERSION = 1
 
 UNKNOWN = "unknown"
-_GROUPS = {"mouth": MOUTH_NAMES, "eyes": EYE_NAMES}
+_GROUPS = {"mouth": MOUTH_NAMES, "eyes": EYE_NAMES, "lids": LID_NAMES}  # lids are of the eyes
 MOST_LETTERS = 64
 
 Array = npt.NDArray[np.float32]
@@ -45,8 +45,9 @@ class ModelDescription:
         idle_face: resting face (face_dim,), weights in 0..1.
         idle_body: resting pose (body_dim,), rotation vectors in rad.
         body_cutoff_hz: the bodies that it learned from hold nothing faster [Hz].
-        temperatures: spread of the noise that groups of the face's channels, "mouth" and "eyes",
-            are sampled from; 1 as learned, less keeps nearer to what is most likely.
+        temperatures: spread of the noise that groups of the face's channels, "mouth", "eyes" and
+            "lids" (else as eyes), are sampled from; 1 as learned, less keeps nearer to what is most
+            likely.
         training: record of how the model was trained: plain values.
         style_names: the styles that the network can be given, in order.
         style: mean and spread of each over the takes it learned from; None where it has no styles.
@@ -130,8 +131,9 @@ class ModelDescription:
                 f"{self.network.face_dim}"
             )
         spread = np.ones(len(FACE_NAMES), np.float32)
-        for group, value in self.temperatures.items():
-            spread[[FACE_NAMES.index(name) for name in _GROUPS[group]]] = value
+        for group, names in _GROUPS.items():
+            if group in self.temperatures:
+                spread[[FACE_NAMES.index(name) for name in names]] = self.temperatures[group]
         return spread
 
     @property

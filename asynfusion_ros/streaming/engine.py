@@ -13,6 +13,7 @@ from asynfusion_ros.motion.alive import SignsOfLife
 from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.listening import ListeningMotion
 from asynfusion_ros.motion.manner import Manner
+from asynfusion_ros.motion.people import OPEN
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.clock import Clock, SystemClock
@@ -213,7 +214,7 @@ class AvatarEngine:
         if words and len(style):
             raise ConfigError(f"{len(style)} style values and {words!r} as well; send one of both")
         about = self._generator.description
-        manner = about.choose_manner(style=words, emotion=emotion, seed=self.settings.seed)
+        manner = about.choose_manner(style=words or OPEN, emotion=emotion, seed=self.settings.seed)
         values = tuple(float(value) for value in style) or manner.style
         self.set_manner(replace(self.manner, style=values, emotion=manner.emotion))
 

@@ -121,9 +121,9 @@ class EngineSettings(Settings):
     speaker: int = setting(0, doc="Index of the speaker whose manner is used", minimum=0)
     style: str = setting(
         "",
-        doc="Manner, for models that have styles: energy=1.5, smile=-1 and so on, in standard "
-        "deviations of the people that the model learned from; anyone: somebody whom seed decides, "
-        "anyone=7: the seventh",
+        doc="Who moves, for models that have styles: energy=1.5, smile=-1 and so on, in standard "
+        "deviations of the people that the model learned from; what is not named is that of "
+        "somebody whom seed decides, with anyone=7 of the seventh, with open of nobody",
     )
     emotion: str = setting("", doc="Emotion, for models that know any")
     method: str = setting(SamplerSettings.method, doc="Sampling method", choices=("lcm", "ddim"))

@@ -87,7 +87,10 @@ class TrainSettings(Settings):
         maximum=4.0,
     )
     eyes_temperature: float = setting(
-        1.0, doc="The same of lids and gaze; more is livelier", minimum=0.0, maximum=4.0
+        1.0, doc="The same of gaze and what is around the eyes", minimum=0.0, maximum=4.0
+    )
+    lids_temperature: float = setting(
+        1.0, doc="The same of blinks; more is livelier", minimum=0.0, maximum=4.0
     )
     save_every: int = setting(500, doc="Steps between saved states", minimum=1)
     validate_every: int = setting(500, doc="Steps between validations", minimum=1)
@@ -110,8 +113,9 @@ class TrainSettings(Settings):
     @property
     def temperatures(self) -> dict[str, float]:
         """Those that are not 1, by group of channels."""
-        given = {"mouth": self.mouth_temperature, "eyes": self.eyes_temperature}
-        return {name: value for name, value in given.items() if value != 1.0}
+        mouth, eyes, lids = self.mouth_temperature, self.eyes_temperature, self.lids_temperature
+        found = {} if mouth == 1.0 else {"mouth": mouth}
+        return found if eyes == lids == 1.0 else {**found, "eyes": eyes, "lids": lids}
 
 
 @dataclass(frozen=True)
