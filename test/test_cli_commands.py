@@ -143,3 +143,14 @@ def test_the_style_of_a_folder_is_the_mean_of_its_takes(model, tmp_path, capsys)
     (tmp_path / "empty" / "manifest.jsonl").touch()
     assert main(["style", str(tmp_path / "empty"), "--checkpoint", str(model)]) == 2
     assert "holds no take of 60 frames" in capsys.readouterr().err
+
+
+def test_a_style_is_said_in_the_words_of_a_model_that_knows_few(tmp_path, capsys):
+    few = untrained_checkpoint(NetworkSettings(width=16, depth=1, heads=2, styles=2))
+    few.save(tmp_path / "few")
+    ProjectWriter(tmp_path / "mine").add(make_recording("a", seconds=4.0))
+    assert main(["style", str(tmp_path / "mine"), "--checkpoint", str(tmp_path / "few")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == len(STYLE_NAMES) + 2
+    named = [word.partition("=")[0] for word in said[-1].removeprefix("--style ").split(",")]
+    assert named == [*STYLE_NAMES[:2], "open"]

@@ -41,6 +41,14 @@ def test_a_model_that_knows_how_styles_go_together_is_somebody_unless_told_other
     assert ABOUT.choose_manner(seed=4).style == (), "nothing known of how they go together"
 
 
+def test_a_speaker_is_somebody_already():
+    about = replace(ABOUT, style_correlation=np.eye(3, dtype=np.float32))
+    assert about.choose_manner(speaker=1).style == ()
+    assert np.isnan(about.choose_manner(speaker=1, style=f"{NAMES[0]}=1").style[1:]).all()
+    drawn = about.choose_manner(speaker=1, style="anyone=4").style
+    assert drawn == about.people.draw(4)
+
+
 def test_a_person_can_be_asked_for_by_number():
     seventh = ABOUT.choose_manner(style="anyone=7").style
     assert seventh == ABOUT.choose_manner(style="anyone", seed=7).style

@@ -13,6 +13,7 @@ from asynfusion_ros.data.project import read_project
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.manner import PIECE_FRAMES, STYLE_NAMES, describe_style
 from asynfusion_ros.motion.npz import read_npz
+from asynfusion_ros.motion.people import OPEN
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 
@@ -38,24 +39,27 @@ def run_style(arguments: argparse.Namespace) -> int:
     """
     about = Checkpoint.load(arguments.checkpoint or find_resource(DEFAULT_MODEL)).description
     values, known = _measure(arguments.clip)
-    deviations = (
-        np.full(len(values), np.nan) if about.style is None else about.style.normalise(values)
-    )
-    print(f"{'style':<10}{'measured':>10}{'deviations':>12}")
+    deviations = dict.fromkeys(STYLE_NAMES, float("nan"))
+    if about.style is not None:
+        found = dict(zip(STYLE_NAMES, values, strict=True))
+        own = about.style.normalise([found.get(name, np.nan) for name in about.style_names])
+        deviations |= dict(zip(about.style_names, own, strict=True))
+    print(f"{'style':<15}{'measured':>10}{'deviations':>12}")
     words = []
-    for name, value, deviation, given in zip(STYLE_NAMES, values, deviations, known, strict=True):
-        compares = given and np.isfinite(deviation)
+    for name, value, given in zip(STYLE_NAMES, values, known, strict=True):
+        compares = given and np.isfinite(deviations[name])
         measured = f"{value:.3f}" if given else "-"
-        print(f"{name:<10}{measured:>10}" + (f"{deviation:>12.2f}" if compares else ""))
+        print(f"{name:<15}{measured:>10}" + (f"{deviations[name]:>12.2f}" if compares else ""))
         if compares:
-            words.append(f"{name}={np.clip(deviation, -5.0, 5.0):.2f}")
+            words.append(f"{name}={np.clip(deviations[name], -5.0, 5.0):.2f}")
     if words:
+        words += [] if len(words) == len(STYLE_NAMES) else [OPEN]
         print("--style " + ",".join(words))
     return 0
 
 
 def _measure(path: Path) -> tuple[Array, Array]:
-    """Return the styles (7,) of a clip, or of all takes in a folder, and which are known (7,)."""
+    """Return the styles (S,) of a clip, or of all takes in a folder, and which are known (S,)."""
     if not path.is_dir():
         return describe_style(read_npz(path))
     takes, _ = read_project(path)

@@ -16,7 +16,7 @@ from asynfusion_ros.files import refuse
 from asynfusion_ros.motion.blendshapes import EYE_NAMES, FACE_NAMES, LID_NAMES, MOUTH_NAMES
 from asynfusion_ros.motion.manner import Manner, check_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
-from asynfusion_ros.motion.people import People, is_correlation
+from asynfusion_ros.motion.people import OPEN, People, is_correlation
 from asynfusion_ros.networks import NetworkSettings
 
 FORMAT_VERSION = 1
@@ -146,7 +146,8 @@ class ModelDescription:
     ) -> Manner:
         """Return the manner that words ask for: style as in `People.read`, emotion by its name.
 
-        `seed` decides who anyone is. Raises ConfigError and says what this model knows.
+        `seed` decides who anyone is; a speaker is somebody already, so that styles which are not
+        named stay open. Raises ConfigError and says what this model knows.
         """
         if emotion and emotion not in self.emotions:
             raise ConfigError(
@@ -154,7 +155,8 @@ class ModelDescription:
                 f"{list(self.emotions)}"
             )
         index = self.emotions.index(emotion) if emotion else 0
-        manner = Manner(speaker, self.people.read(style, seed), index)
+        words = f"{style} {OPEN}" if speaker else style
+        manner = Manner(speaker, self.people.read(words, seed), index)
         self.check_manner(manner)
         return manner
 

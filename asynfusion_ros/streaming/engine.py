@@ -203,8 +203,11 @@ class AvatarEngine:
         self._mailbox.set_manner(manner)
 
     def set_speaker(self, speaker: int) -> None:
-        """Use another speaker's manner from the next window on; raise ConfigError if unknown."""
-        self.set_manner(replace(self.manner, speaker=speaker))
+        """Use another speaker's manner from the next window on; raise ConfigError if unknown.
+
+        Styles are open again: they were somebody else's.
+        """
+        self.set_manner(replace(self.manner, speaker=speaker, style=()))
 
     def set_style(self, style: Sequence[float], emotion: str = "", words: str = "") -> None:
         """Use another style, in numbers or in words, and emotion from the next window on.
