@@ -17,6 +17,7 @@ from streaming_stubs import (
 )
 
 from asynfusion_ros.errors import AudioError, ConfigError, StateError
+from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.streaming.clock import FakeClock, SystemClock
 from asynfusion_ros.streaming.thread import MOST_FAILURES
 
@@ -440,6 +441,27 @@ def test_deterministic_motion_depends_on_audio_alone(seed):
         for n in range(13)
     ]
     assert frames_of(seed) == pytest.approx(np.concatenate(wanted)[:150], abs=1e-7)
+
+
+def test_an_avatar_stays_who_it_is_from_stream_to_stream(monkeypatch):
+    """Each stream has a seed of its own, for its noise; who is drawn is the avatar's."""
+    engine, clock, generator = make_engine(seed=5)
+    begin, seeds = type(generator).begin, set()
+
+    def draw(seed=None, manner=None):
+        seeds.add(seed)
+        return begin(generator, seed, manner or Manner(speaker=seed % 3))
+
+    monkeypatch.setattr(generator, "begin", draw)
+    player = Player(engine, clock)
+    for _ in range(3):
+        player.send(clock.now_s(), clock.now_s(), speech_like(2.0))
+        player.run(3.0)
+        engine.flush()
+        player.run(2.0)
+    assert len(seeds) > 3
+    assert {manner.speaker for manner in generator.manners} == {5 % 3}
+    assert engine.manner.speaker == 5 % 3
 
 
 def test_a_new_manner_is_taken_up_by_the_next_window_of_a_running_stream():

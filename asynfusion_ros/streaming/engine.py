@@ -195,7 +195,7 @@ class AvatarEngine:
     @property
     def manner(self) -> Manner:
         """Whose manner, which style, which emotion is in force."""
-        return self._mailbox.manner or self._generator.begin().manner
+        return self._mailbox.manner or self._generator.begin(self.settings.seed).manner
 
     def set_manner(self, manner: Manner) -> None:
         """Move otherwise from the next window on; raise ConfigError if the model cannot."""

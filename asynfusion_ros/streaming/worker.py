@@ -186,7 +186,8 @@ class Worker:
         timeline, streams = opened
         seed = settings.seed + (0 if settings.deterministic else streams)
         self._counts["streams"] += timeline.speech
-        state = self._generator.begin(seed, self._mailbox.manner)
+        same = self._mailbox.manner or self._generator.begin(settings.seed).manner  # in all streams
+        state = self._generator.begin(seed, same)
         source = "" if packet is None else packet.source
         return Stream(
             timeline,
