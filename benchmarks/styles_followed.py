@@ -17,7 +17,7 @@ import numpy as np
 
 from asynfusion_ros.evaluation.controls import generate_clips
 from asynfusion_ros.evaluation.generators import open_generator
-from asynfusion_ros.evaluation.persons import measure_manners
+from asynfusion_ros.evaluation.manners import measure_manners
 from asynfusion_ros.evaluation.takes import read_takes
 from asynfusion_ros.motion.manner import PIECE_FRAMES
 from asynfusion_ros.sampling.checkpoint import Checkpoint

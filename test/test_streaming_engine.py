@@ -16,8 +16,7 @@ from streaming_stubs import (
     speech_like,
 )
 
-from asynfusion_ros.errors import AudioError, ConfigError, StateError
-from asynfusion_ros.motion.manner import Manner
+from asynfusion_ros.errors import AudioError, StateError
 from asynfusion_ros.streaming.clock import FakeClock, SystemClock
 from asynfusion_ros.streaming.thread import MOST_FAILURES
 
@@ -441,46 +440,3 @@ def test_deterministic_motion_depends_on_audio_alone(seed):
         for n in range(13)
     ]
     assert frames_of(seed) == pytest.approx(np.concatenate(wanted)[:150], abs=1e-7)
-
-
-def test_an_avatar_stays_who_it_is_from_stream_to_stream(monkeypatch):
-    """Each stream has a seed of its own, for its noise; who is drawn is the avatar's."""
-    engine, clock, generator = make_engine(seed=5)
-    begin, seeds = type(generator).begin, set()
-
-    def draw(seed=None, manner=None):
-        seeds.add(seed)
-        return begin(generator, seed, manner or Manner(speaker=seed % 3))
-
-    monkeypatch.setattr(generator, "begin", draw)
-    player = Player(engine, clock)
-    for _ in range(3):
-        player.send(clock.now_s(), clock.now_s(), speech_like(2.0))
-        player.run(3.0)
-        engine.flush()
-        player.run(2.0)
-    assert len(seeds) > 3
-    assert {manner.speaker for manner in generator.manners} == {5 % 3}
-    assert engine.manner.speaker == 5 % 3
-
-
-def test_a_new_manner_is_taken_up_by_the_next_window_of_a_running_stream():
-    engine, clock, generator = make_engine()
-    player = Player(engine, clock)
-    player.send(START_S, START_S, speech_like(6.0))
-    player.run(2.0)
-    before = len(generator.manners)
-    engine.set_speaker(2)
-    player.run(2.0)
-    assert {manner.speaker for manner in generator.manners[:before]} == {0}
-    assert {manner.speaker for manner in generator.manners[before:]} == {2}
-    with pytest.raises(ConfigError, match=r"this model has 0\.\.2"):
-        engine.set_speaker(3)
-    with pytest.raises(ConfigError, match="0 styles"):
-        engine.set_style([1.0])
-    with pytest.raises(ConfigError, match="without styles"):
-        engine.set_style([], words="anyone")
-    with pytest.raises(ConfigError, match="send one of both"):
-        engine.set_style([1.0], words="anyone")
-    assert engine.manner.speaker == 2
-    assert "emotions: ['unknown']" in engine.name_styles()

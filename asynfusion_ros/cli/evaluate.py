@@ -20,7 +20,7 @@ from asynfusion_ros.evaluation.diversity import REDUCTIONS
 from asynfusion_ros.evaluation.embedding import Embedding
 from asynfusion_ros.evaluation.generators import open_generator, open_rolling_generator
 from asynfusion_ros.evaluation.heldout import Results, Ruler, make_subjects, measure_subjects
-from asynfusion_ros.evaluation.persons import draw_manners, measure_manners, part_takes
+from asynfusion_ros.evaluation.manners import draw_manners, measure_manners, part_takes
 from asynfusion_ros.evaluation.report import make_document, make_notes, make_table
 from asynfusion_ros.evaluation.takes import open_embeddings, read_held_out, read_takes
 from asynfusion_ros.resources import find_resource

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from asynfusion_ros.cli.evaluate import add_measures, describe_ruler, make_ruler, open_autoencoders
 from asynfusion_ros.errors import ConfigError
-from asynfusion_ros.evaluation.persons import part_takes
+from asynfusion_ros.evaluation.manners import part_takes
 from asynfusion_ros.evaluation.reproduction import (
     TABLES,
     Run,

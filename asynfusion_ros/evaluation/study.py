@@ -26,7 +26,7 @@ from asynfusion_ros.evaluation.controls import (
 from asynfusion_ros.evaluation.embedding import sha256_of
 from asynfusion_ros.evaluation.generators import RememberingExtractor, open_generator
 from asynfusion_ros.evaluation.heldout import Ruler, measure_subjects
-from asynfusion_ros.evaluation.persons import draw_manners, measure_manners
+from asynfusion_ros.evaluation.manners import draw_manners, measure_manners
 from asynfusion_ros.evaluation.reproduction import Run, Table, Variant, runs_of
 from asynfusion_ros.evaluation.retrieval import Retrieval
 from asynfusion_ros.evaluation.summary import Summary

@@ -23,6 +23,12 @@ STYLE_NAMES = (
 )
 """The styles: how lively somebody is, then what face and arms rest in; see `describe_style`."""
 
+BODY_STYLES = (
+    *("energy", "reach", "height", "head"),
+    *("elbow_bend", "forearm_raise", "elbows_forward", "wrist_bend", "wrist_raise"),
+)
+"""Those that a body tells; the others are the face's."""
+
 PIECE_FRAMES = 60
 """Styles are means over pieces of this length, so that long and short clips compare."""
 

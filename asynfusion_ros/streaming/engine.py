@@ -13,7 +13,6 @@ from asynfusion_ros.motion.alive import SignsOfLife
 from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.listening import ListeningMotion
 from asynfusion_ros.motion.manner import Manner
-from asynfusion_ros.motion.people import OPEN
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.clock import Clock, SystemClock
@@ -205,21 +204,26 @@ class AvatarEngine:
     def set_speaker(self, speaker: int) -> None:
         """Use another speaker's manner from the next window on; raise ConfigError if unknown.
 
-        Styles are open again: they were somebody else's.
+        Styles are those that the avatar began with.
         """
-        self.set_manner(replace(self.manner, speaker=speaker, style=()))
+        fresh = self._choose(speaker, self.settings.style)
+        self.set_manner(replace(fresh, emotion=self.manner.emotion))
 
     def set_style(self, style: Sequence[float], emotion: str = "", words: str = "") -> None:
         """Use another style, in numbers or in words, and emotion from the next window on.
 
-        Raises ConfigError where both are given, or the model does not know them.
+        Where there is neither, styles are those that the avatar began with. Raises ConfigError
+        where there are both, or the model does not know them.
         """
         if words and len(style):
             raise ConfigError(f"{len(style)} style values and {words!r} as well; send one of both")
+        fresh = self._choose(self.manner.speaker, words or self.settings.style, emotion)
+        values = tuple(float(value) for value in style) or fresh.style
+        self.set_manner(replace(fresh, style=values))
+
+    def _choose(self, speaker: int, words: str, emotion: str = "") -> Manner:
         about = self._generator.description
-        manner = about.choose_manner(style=words or OPEN, emotion=emotion, seed=self.settings.seed)
-        values = tuple(float(value) for value in style) or manner.style
-        self.set_manner(replace(self.manner, style=values, emotion=manner.emotion))
+        return about.choose_manner(speaker, words, emotion, self.settings.seed)
 
     def name_styles(self) -> str:
         """Return a line that names the model's styles and emotions."""

@@ -15,14 +15,16 @@ from torch import Tensor
 from asynfusion_ros.data.talk30 import mirror_body
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.blendshapes import mirror_face, mouth_opening
-from asynfusion_ros.motion.manner import STYLE_NAMES
+from asynfusion_ros.motion.manner import BODY_STYLES, STYLE_NAMES
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import Known, MannerBatch
 from asynfusion_ros.sampling.description import UNKNOWN, ModelDescription
-from asynfusion_ros.training.persons import exchange_rests
 from asynfusion_ros.training.prepared import open_prepared, renumber
+from asynfusion_ros.training.rests import exchange_rests
 from asynfusion_ros.training.settings import TrainSettings
 from asynfusion_ros.training.takes import TakePeople
+
+_OF_BODY = np.isin(STYLE_NAMES, BODY_STYLES)
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,8 @@ class PreparedWindows:
         lengths = np.where(rng.random(size) < settings.known_share, lengths, 0)
         known = np.arange(frames)[None] < np.minimum(lengths, frames - 1)[:, None]
         audible = rng.random(size) >= settings.null_share
-        for lenders in (face_lenders, body_lenders):
-            styles = np.where(np.isfinite(styles), styles, styles[lenders])
+        lent = np.where(_OF_BODY, styles[body_lenders], styles[face_lenders])
+        styles = np.where(np.isfinite(styles), styles, lent)
         manner = self._manner(rows, styles, rng, settings, statistics)
         tensor = torch.from_numpy
         return Batch(

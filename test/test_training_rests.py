@@ -8,7 +8,7 @@ from asynfusion_ros.data.talk30 import JOINTS
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.training.batches import PreparedWindows
-from asynfusion_ros.training.persons import exchange_rests
+from asynfusion_ros.training.rests import exchange_rests
 from asynfusion_ros.training.settings import TrainSettings
 
 BROW, LID, JAW, SMILE = (

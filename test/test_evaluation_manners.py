@@ -9,7 +9,7 @@ from training_helpers import make_recording
 from asynfusion_ros.errors import ConfigError, DataError
 from asynfusion_ros.evaluation.controls import generate_clips
 from asynfusion_ros.evaluation.generators import open_generator
-from asynfusion_ros.evaluation.persons import draw_manners, measure_manners, part_takes
+from asynfusion_ros.evaluation.manners import draw_manners, measure_manners, part_takes
 from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import NetworkSettings
