@@ -11,6 +11,7 @@ from asynfusion_ros.diffusion import (
     impose,
     lcm_step,
 )
+from asynfusion_ros.diffusion.lcm import CONSISTENCY, TRAJECTORY
 from asynfusion_ros.sampling.affine import AffineSteps
 from asynfusion_ros.sampling.process import Process
 
@@ -27,7 +28,7 @@ def walk(process, times, outputs, noise, known):
         t, t_next = times[index], (*times[1:], -1)[index]
         x0 = SCHEDULE.predict_x0(process.prediction, output, x, t)
         z = noise[0]
-        if process.method == "ddim":
+        if process.method == "ddim" or process.lcm_form == TRAJECTORY:
             guess = SCHEDULE.predict_noise(process.prediction, output, x, t)
             x = ddim_step(SCHEDULE, x0, guess, t_next)
         else:
@@ -45,10 +46,17 @@ def join(process, x, known, z, t):
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
-@pytest.mark.parametrize(("method", "count"), [("lcm", 1), ("lcm", 4), ("lcm", 8), ("ddim", 25)])
+@pytest.mark.parametrize(
+    ("method", "form", "count"),
+    [
+        *(("lcm", CONSISTENCY, count) for count in (1, 4, 8)),
+        ("lcm", TRAJECTORY, 4),
+        ("ddim", CONSISTENCY, 25),
+    ],
+)
 @pytest.mark.parametrize("known_frames", [0, 1, 5])
-def test_steps_are_those_of_the_diffusion(prediction, method, count, known_frames):
-    process = Process(method, prediction, SCHEDULE, 50, 0.2)
+def test_steps_are_those_of_the_diffusion(prediction, method, form, count, known_frames):
+    process = Process(method, prediction, SCHEDULE, 50, 0.2, lcm_form=form)
     times = process.times(count)
     factors = AffineSteps.of(process, times)
     generator = torch.Generator().manual_seed(count)
@@ -74,8 +82,15 @@ def test_steps_are_those_of_the_diffusion(prediction, method, count, known_frame
         x = expected[entry]
 
 
-def test_only_the_lcm_draws_anew():
+def test_only_a_consistency_model_draws_anew():
     lcm = Process("lcm", "sample", SCHEDULE, 50, 0.2)
     ddim = Process("ddim", "sample", SCHEDULE, 50, 0.2)
+    straight = Process("lcm", "sample", SCHEDULE, 50, 0.2, lcm_form=TRAJECTORY)
     assert AffineSteps.of(lcm, lcm.times(4)).draws == (0, 1, 2, 3, 0)
-    assert AffineSteps.of(ddim, ddim.times(4)).draws == (0, 0, 0, 0, 0)
+    for process in (ddim, straight):
+        assert AffineSteps.of(process, process.times(4)).draws == (0, 0, 0, 0, 0)
+
+
+def test_a_straight_lcm_keeps_its_own_times():
+    straight = Process("lcm", "sample", SCHEDULE, 50, 0.2, lcm_form=TRAJECTORY)
+    assert straight.times(4) == (999, 759, 499, 259)

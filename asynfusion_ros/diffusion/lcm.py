@@ -13,6 +13,11 @@ from asynfusion_ros.errors import ConfigError
 SIGMA_DATA = 0.5
 TIMESTEP_SCALING = 10.0
 
+CONSISTENCY, TRAJECTORY = "consistency", "trajectory"
+LCM_FORMS = (CONSISTENCY, TRAJECTORY)
+"""What a network was distilled to do: see the clean end of the path from anywhere on it, its motion
+being noised anew for each step, or land where the path is after each step (see `jumps`)."""
+
 
 def lcm_timesteps(
     count: int, origin: int = 50, steps: int = 1000, begin: float = 1.0

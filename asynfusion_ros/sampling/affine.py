@@ -56,7 +56,7 @@ class AffineSteps:
         ]
         columns = torch.tensor(rows, dtype=torch.float64).float().T[..., None, None, None].unbind()
         draws = (0,) * len(rows)
-        if process.method == "lcm":  # fresh noise in each step but the last, which needs none
+        if process.renoises:  # fresh noise in each step but the last, which needs none
             draws = (*range(len(times)), 0)
         output, motion, noise, signal, sigma, fades = columns
         return cls(output, motion, noise, signal, sigma, fades, draws)
@@ -77,7 +77,7 @@ def _step(process: Process, t: int, t_next: int) -> tuple[float, float, float]:
         "v_prediction": (-sigma, signal, signal, sigma),
     }[process.prediction]
     signal_next, sigma_next = _levels(process, t_next)
-    if process.method == "ddim":
+    if not process.renoises:
         return (
             signal_next * x0_out + sigma_next * e_out,
             signal_next * x0_x + sigma_next * e_x,

@@ -41,6 +41,7 @@ class WindowSampler(ABC):
             self.settings.blend_below,
             self.settings.guidance,
             self.settings.warm_begin,
+            description.lcm_form,
             {branch: description.noise_spread(branch) for branch in BRANCHES},
         )
         self._check_counts(self.settings)

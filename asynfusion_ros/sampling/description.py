@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.diffusion import NoiseSchedule
+from asynfusion_ros.diffusion.lcm import CONSISTENCY, LCM_FORMS
 from asynfusion_ros.diffusion.schedule import check_prediction
 from asynfusion_ros.errors import CheckpointError, ConfigError, brief
 from asynfusion_ros.files import refuse
@@ -37,6 +38,7 @@ class ModelDescription:
         prediction: what the network's output means: epsilon, sample or v_prediction.
         schedule: the noise schedule it was trained with.
         lcm_origin: how many times the LCM was distilled at.
+        lcm_form: what it was distilled to do, one of LCM_FORMS.
         fps_hz: motion frames per second.
         look_ahead_s: speech heard beyond the window's end [s].
         features: the speech features' settings, plain values.
@@ -65,6 +67,7 @@ class ModelDescription:
     prediction: str = "sample"
     schedule: NoiseSchedule = field(default_factory=NoiseSchedule.linear)
     lcm_origin: int = 50
+    lcm_form: str = CONSISTENCY
     fps_hz: float = 30.0
     look_ahead_s: float = 0.1
     features: Mapping[str, Any] = field(default_factory=dict)
@@ -108,6 +111,8 @@ class ModelDescription:
             "lcm_origin": (self.lcm_origin, 1, self.schedule.steps),
             **{f"temperature of {name}": (v, 0.0, 4.0) for name, v in self.temperatures.items()},
         }
+        if self.lcm_form not in LCM_FORMS:
+            raise CheckpointError(f"lcm_form {brief(self.lcm_form)}; expected {list(LCM_FORMS)}")
         if unknown := set(self.temperatures) - set(_GROUPS):
             raise CheckpointError(f"temperatures of {sorted(unknown)}; expected {list(_GROUPS)}")
         for name, (value, lowest, highest) in ranges.items():
@@ -130,11 +135,7 @@ class ModelDescription:
                 f"temperatures are for {len(FACE_NAMES)} face channels; this model has "
                 f"{self.network.face_dim}"
             )
-        spread = np.ones(len(FACE_NAMES), np.float32)
-        for group, names in _GROUPS.items():
-            if group in self.temperatures:
-                spread[[FACE_NAMES.index(name) for name in names]] = self.temperatures[group]
-        return spread
+        return spread_noise(self.temperatures)
 
     @property
     def people(self) -> People:
@@ -184,6 +185,7 @@ class ModelDescription:
                 "steps": schedule.steps,
             },
             "lcm_origin": self.lcm_origin,
+            "lcm_form": self.lcm_form,
             "fps_hz": self.fps_hz,
             "look_ahead_s": self.look_ahead_s,
             "body_cutoff_hz": self.body_cutoff_hz,
@@ -220,6 +222,7 @@ class ModelDescription:
                 prediction=values["prediction"],
                 schedule=NoiseSchedule.linear(**values["schedule"]),
                 lcm_origin=int(values["lcm_origin"]),
+                lcm_form=values.get("lcm_form", CONSISTENCY),
                 fps_hz=float(values["fps_hz"]),
                 look_ahead_s=float(values["look_ahead_s"]),
                 body_cutoff_hz=float(values.get("body_cutoff_hz", 15.0)),
@@ -239,3 +242,14 @@ class ModelDescription:
                 else np.asarray(correlation, dtype=np.float32),
                 emotions=tuple(values.get("emotions", (UNKNOWN,))),
             )
+
+
+def spread_noise(temperatures: Mapping[str, float]) -> Array | None:
+    """Return the spread of each face channel's noise (51,) at some temperatures; None where 1."""
+    if not temperatures:
+        return None
+    spread = np.ones(len(FACE_NAMES), np.float32)
+    for group, names in _GROUPS.items():
+        if group in temperatures:
+            spread[[FACE_NAMES.index(name) for name in names]] = temperatures[group]
+    return spread

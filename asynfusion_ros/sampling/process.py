@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.diffusion import NoiseSchedule, ddim_timesteps, lcm_timesteps
+from asynfusion_ros.diffusion.lcm import CONSISTENCY
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Process:
         prediction: what the network's output means.
         schedule: the noise schedule.
         lcm_origin: number of times that the LCM was distilled at.
+        lcm_form: what it was distilled to do (see `LCM_FORMS`).
         blend_below: noise level sqrt(1 - abar) under which known frames are blended.
         guidance: weight w of classifier-free guidance, u + w (c - u); 1 samples without.
         warm_begin: share of the diffusion that is left to windows whose motion continues known
@@ -34,9 +36,15 @@ class Process:
     blend_below: float
     guidance: float = 1.0
     warm_begin: float = 1.0
+    lcm_form: str = CONSISTENCY
     spread: Mapping[str, npt.NDArray[np.float32] | None] = field(
         default_factory=dict, compare=False
     )
+
+    @property
+    def renoises(self) -> bool:
+        """Whether each step makes clean motion and noises it anew; DDIM steps go straight on."""
+        return self.method == "lcm" and self.lcm_form == CONSISTENCY
 
     @property
     def guided(self) -> bool:

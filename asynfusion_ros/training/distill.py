@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from asynfusion_ros.diffusion import NoiseSchedule, consistency, ddim_step
-from asynfusion_ros.networks import DualBranchDiT
+from asynfusion_ros.networks import Condition, DualBranchDiT
 from asynfusion_ros.training.batches import Batch, PreparedWindows, Statistics
 from asynfusion_ros.training.losses import pseudo_huber, weighted_mean
 from asynfusion_ros.training.settings import DistillSettings
@@ -71,7 +71,7 @@ class DistillObjective(Objective):
 
     def _targets(self, batch: Batch, x: Pair, t: Pair, stride: int) -> Pair:
         """Return the target's ends of the path, one DDIM step of the teacher further down."""
-        x0 = self._guided(batch, x, t)
+        x0 = self.guided(batch, x, t, self.guide(batch))
         earlier = (t[0] - stride, t[1] - stride)
         moved = []
         for value, clean, time, goal in zip(x, x0, t, earlier, strict=True):
@@ -85,14 +85,23 @@ class DistillObjective(Objective):
         )
         return face, body
 
-    def _guided(self, batch: Batch, x: Pair, t: Pair) -> Pair:
+    def guide(self, batch: Batch) -> tuple[Condition, ...]:
+        """Return what the teacher is told of the batch, and what it is not told where guided."""
+        told = self.condition(self._teacher, batch)
+        if self._distill.guidance == 1.0:
+            return (told,)
+        return told, self.condition(self._teacher, batch.without_condition())
+
+    def guided(self, batch: Batch, x: Pair, t: Pair, conditions: tuple[Condition, ...]) -> Pair:
         """Return the teacher's x0-hat, led away from what it says without speech and manner."""
-        weight, prediction = self._distill.guidance, self.settings.prediction
-        told = self.predict(self._teacher, batch, x, t, prediction)
-        if weight == 1.0:
+        told, *untold = (
+            self.predict(self._teacher, batch, x, t, self.settings.prediction, condition)
+            for condition in conditions
+        )
+        if not untold:
             return told
-        untold = self.predict(self._teacher, batch.without_condition(), x, t, prediction)
-        face, body = (u + weight * (c - u) for c, u in zip(told, untold, strict=True))
+        weight = self._distill.guidance
+        face, body = (u + weight * (c - u) for c, u in zip(told, untold[0], strict=True))
         return face, body
 
     def _consistent(self, network: DualBranchDiT, batch: Batch, x: Pair, t: Pair) -> Pair:

@@ -11,6 +11,7 @@ import torch
 
 from asynfusion_ros.audio.features import FeatureSettings
 from asynfusion_ros.data.talk30 import BODY_CUTOFF_HZ
+from asynfusion_ros.diffusion.lcm import TRAJECTORY
 from asynfusion_ros.errors import ConfigError, DataError
 from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
@@ -22,6 +23,7 @@ from asynfusion_ros.training.growth import add_styles
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.teacher import TeacherObjective
 from asynfusion_ros.training.trainer import Report, Trainer
+from asynfusion_ros.training.trajectory import TrajectoryObjective
 
 STATE_FOLDER = "state"
 
@@ -126,7 +128,8 @@ def distill_student(
         raise ConfigError(f"the network of {start} is not that of {teacher_folder}; leave it out")
     model = copy.deepcopy(begin).train()
     target = copy.deepcopy(model).requires_grad_(False).eval()
-    objective = DistillObjective(
+    form = TrajectoryObjective if settings.form == TRAJECTORY else DistillObjective
+    objective = form(
         windows, Statistics.of(about), about.schedule, settings, teacher.network("ddim"), target
     )
     trainer = Trainer(model, target, settings, Path(out) / STATE_FOLDER)
@@ -135,6 +138,7 @@ def distill_student(
     description = replace(
         about,
         lcm_origin=settings.origin,
+        lcm_form=settings.lcm_form,
         temperatures=settings.temperatures,
         training=record,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asynfusion_ros.diffusion import PREDICTIONS
+from asynfusion_ros.diffusion.lcm import CONSISTENCY, LCM_FORMS, TRAJECTORY
 from asynfusion_ros.settings import Settings, setting
 
 PRECISIONS = ("fp32", "bf16")
-FORMS = ("consistency", "regression")
+FORMS = (*LCM_FORMS, "regression")
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,10 @@ class DistillSettings(TrainSettings):
     weight_decay: float = setting(0.0, doc="Decay of AdamW", minimum=0.0, maximum=1.0)
     ema_decay: float = setting(0.95, doc="Decay of the target network", minimum=0, maximum=1)
     form: str = setting(
-        "consistency",
-        doc="Agree with the average one teacher's step further down (consistency, eq. 11), or "
-        "meet the data itself (regression, the paper's eq. 7)",
+        CONSISTENCY,
+        doc="Agree with the average one teacher's step further down (consistency, eq. 11), land "
+        "where the teacher's path is after each of the sampler's steps (trajectory), or meet the "
+        "data itself (regression, the paper's eq. 7)",
         choices=FORMS,
     )
     guidance: float = setting(
@@ -140,7 +142,17 @@ class DistillSettings(TrainSettings):
         maximum=20.0,
     )
     origin: int = setting(50, doc="Diffusion times that are distilled", minimum=1)
+    expression_steps: int = setting(
+        4, doc="Steps of the face that trajectory aims for", minimum=1, maximum=1000
+    )
+    gesture_steps: int = setting(8, doc="The same of the body", minimum=1, maximum=1000)
+    substeps: int = setting(3, doc="Steps of the teacher in one of these", minimum=1)
     huber_c: float = setting(0.001, doc="Constant of the pseudo-Huber error", minimum=0.0)
     data_weight: float = setting(
         0.1, doc="Weight of the plain error against the data (eq. 7)", minimum=0.0
     )
+
+    @property
+    def lcm_form(self) -> str:
+        """How the student is to be sampled, one of LCM_FORMS."""
+        return TRAJECTORY if self.form == TRAJECTORY else CONSISTENCY
