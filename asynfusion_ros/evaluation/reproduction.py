@@ -27,8 +27,8 @@ class Variant:
     steps: tuple[int, int] = (DDIM_STEPS, DDIM_STEPS)
     coupling: str = "synchronous"
 
-    def sampler(self, execution: str = "sequential") -> SamplerSettings:
-        """Return how its windows are sampled."""
+    def sampler(self, execution: str = "sequential", guidance: float = 1.0) -> SamplerSettings:
+        """Return how its windows are sampled; `guidance` is for DDIM, students have it inside."""
         return SamplerSettings(
             method=self.method,
             expression_steps=self.steps[0],
@@ -36,6 +36,7 @@ class Variant:
             coupling=self.coupling,
             execution=execution,
             pacing="parallel" if self.coupling == "asynchronous" else "free",
+            guidance=guidance if self.method == "ddim" else 1.0,
             timeout_s=600.0,
         )
 

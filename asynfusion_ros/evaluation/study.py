@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -134,12 +135,14 @@ class Study:
 
     def figures(self, folder: Path, variant: Variant, seeds: int, seed: int = 0) -> Row:
         """Return the figures of one network sampled one way, measured only once."""
+        config = json.loads((folder / CONFIG_FILE).read_text())
+        sampler = variant.sampler(guidance=learned_guidance(config))
         about = {
-            "weights": json.loads((folder / CONFIG_FILE).read_text())["weights_sha256"],
+            "weights": config["weights_sha256"],
             "autoencoders": [e.identity for e in self.ruler.embeddings],
             "takes": [r.name for r in self.held_out],
             "seeds": [seed, seeds],
-            "sampler": variant.sampler().to_dict(),
+            "sampler": sampler.to_dict(),
             "beats": self.ruler.beats.to_dict(),
             **({"told_frames": [len(clip) for clip in self.told]} if self.told else {}),
         }
@@ -149,7 +152,7 @@ class Study:
             checkpoint = Checkpoint.load(folder)
             settings = EngineSettings(seed=seed)
             extractor = self.extractor(checkpoint)
-            generator = open_generator(checkpoint, settings, variant.sampler(), extractor)
+            generator = open_generator(checkpoint, settings, sampler, extractor)
             manner_of = self._manner_of(checkpoint)
             clips = generate_clips(generator, self.held_out, seeds, manner_of=manner_of)
             generator.close()
@@ -192,9 +195,8 @@ class Study:
         """
         checkpoint = Checkpoint.load(folder)
         extractor = self.extractor(checkpoint)
-        generator = open_generator(
-            checkpoint, EngineSettings(), variant.sampler(execution), extractor
-        )
+        sampler = variant.sampler(execution, learned_guidance(checkpoint.description.to_dict()))
+        generator = open_generator(checkpoint, EngineSettings(), sampler, extractor)
         samples = self.held_out[0].samples[: generator.plan.sample_count]
         sound = np.resize(samples, generator.plan.sample_count).astype(np.float32)
         state, seconds = generator.begin(), []
@@ -211,6 +213,11 @@ class Study:
 
     def _measure(self, clips: Clips) -> Row:
         return measure_subjects({"model": clips}, self.held_out, self.ruler)["model"]
+
+
+def learned_guidance(config: Mapping[str, Any]) -> float:
+    """Return the guidance that a model's student learned; its teacher needs it to be compared."""
+    return float(config["training"].get("distill", {}).get("guidance", 1.0))
 
 
 def prepare_once(folders: Sequence[Path], out: Path, settings: PrepareSettings, say: Say) -> Path:
