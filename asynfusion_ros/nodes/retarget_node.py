@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from builtin_interfaces.msg import Duration
@@ -29,6 +30,7 @@ from asynfusion_ros.nodes.parameters import declare_settings, read_settings
 from asynfusion_ros.nodes.robot_output import RobotOutput
 from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import RetargetSettings
+from asynfusion_ros.retarget.meshes import locate_meshes
 from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.retarget.retargeter import Retargeter, RobotPose
 from asynfusion_ros.retarget.robot_map import RobotMap, find_map, locate_urdf
@@ -54,7 +56,8 @@ class RetargetNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self._sent_s = float("-inf")
         self._states = self.create_publisher(JointState, ROBOT_JOINT_STATES, MOTION_QOS)
         self._trajectories = self._make_trajectories(robot_map)
-        self._robot = self._make_robot(model.urdf)
+        folder = locate_urdf(robot_map, self._settings.urdf).parent
+        self._robot = self._make_robot(self._with_meshes(model.urdf, folder))
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, MOTION_QOS)
         self.create_timer(1.0, self._report)
         self.create_subscription(JointState, JOINT_STATES, self._take_joints, MOTION_QOS)
@@ -78,6 +81,17 @@ class RetargetNode(Node):  # type: ignore[misc]  # rclpy is untyped
             publisher = self.create_publisher(JointTrajectory, topic, MOTION_QOS)
             found.append((publisher, [order.index(joint) for joint in joints], list(joints)))
         return found
+
+    def _with_meshes(self, urdf: str, folder: Path) -> str:
+        """Return the URDF with meshes that RViz can open; warn of those that are not here."""
+        located, missing = locate_meshes(urdf, folder)
+        if missing:
+            self.get_logger().warning(
+                f"{len(missing)} meshes of the robot are not on this machine, so RViz lacks them: "
+                f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}; install the package "
+                "that brings them, or keep them beside the URDF"
+            )
+        return located
 
     def _make_robot(self, urdf: str) -> RobotOutput | None:
         if not self._settings.publish_tf:

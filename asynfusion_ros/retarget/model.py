@@ -18,7 +18,7 @@ import numpy.typing as npt
 from asynfusion_ros.errors import ConfigError, MotionFileError, brief
 from asynfusion_ros.files import read_bytes, refuse
 from asynfusion_ros.motion.rotations import rotvec_to_matrix
-from asynfusion_ros.retarget.places import mesh_is_there
+from asynfusion_ros.retarget.meshes import mesh_is_there
 
 Array = npt.NDArray[np.float64]
 

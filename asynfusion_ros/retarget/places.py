@@ -1,4 +1,4 @@
-"""Where robot descriptions and their meshes lie on this machine."""
+"""Where packages keep robot descriptions on this machine."""
 
 from __future__ import annotations
 
@@ -30,17 +30,3 @@ def share_roots() -> Iterator[Path]:
         for prefix in os.environ.get(name, "").split(os.pathsep):
             if prefix:
                 yield Path(prefix) / "share"
-
-
-def mesh_is_there(mesh: str, folder: Path) -> bool:
-    """Tell whether a mesh that a URDF in `folder` names can be found."""
-    folder = Path(folder).resolve()
-    above = [folder, *folder.parents][:6]
-    scheme, _, name = mesh.partition("://")
-    if scheme in ("package", "model"):
-        package, _, inside = name.partition("/")
-        if any((root / name).is_file() for root in [*above, *share_roots()]):
-            return True
-        return any((root / inside).is_file() for root in above if root.name == package)
-    path = Path(name if scheme == "file" else mesh)
-    return (path if path.is_absolute() else folder / path).is_file()

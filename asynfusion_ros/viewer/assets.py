@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as Xml
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +11,10 @@ from aiohttp import web
 
 from asynfusion_ros.errors import ConfigError, MessageError, brief
 from asynfusion_ros.resources import find_resource
-from asynfusion_ros.retarget.places import share_roots
+from asynfusion_ros.retarget.meshes import find_mesh
 from asynfusion_ros.viewer.avatar_map import AvatarMap
 from asynfusion_ros.viewer.looks import LOOKS
 
-MESHES: Final = (".stl", ".dae", ".obj", ".glb")
 TEXTURES: Final = (".png", ".jpg", ".jpeg")
 MOST_URDF_BYTES: Final = 4_000_000
 MOST_MESHES: Final = 1000
@@ -107,30 +105,3 @@ def _texture(folder: Path, name: str) -> Path | None:
     except (OSError, ValueError):
         return None
     return path if inside and path.suffix.lower() in TEXTURES else None
-
-
-def find_mesh(name: str, folder: Path | None) -> Path | None:
-    """Return the file of a mesh that a URDF names, or None; only files below known folders."""
-    scheme, mark, inside = name.partition("://")
-    if not mark:
-        scheme, inside = "", name
-    known = scheme in ("package", "model", "file")
-    roots = share_roots() if known else iter([folder] if folder else [])
-    for path in _candidates(scheme, inside, roots):
-        if path.suffix.lower() in MESHES and path.is_file():
-            return path
-    return None
-
-
-def _candidates(scheme: str, inside: str, roots: Iterator[Path]) -> Iterator[Path]:
-    """Yield where a mesh may lie; never outside the root, wherever links and dots lead."""
-    for root in roots:
-        base = root.resolve()
-        if scheme in ("package", "model"):
-            base /= inside.partition("/")[0]
-        try:
-            path = (root / inside).resolve()
-            if path.is_relative_to(base.resolve()):
-                yield path
-        except (OSError, ValueError):
-            continue
