@@ -20,8 +20,10 @@ from asynfusion_ros.nodes.settings import (
     ViewerSettings,
 )
 from asynfusion_ros.resources import find_resource
+from asynfusion_ros.retarget.meshes import locate_meshes
 from asynfusion_ros.retarget.model import RobotModel
 from asynfusion_ros.retarget.robot_map import RobotMap, find_map, locate_urdf
+from asynfusion_ros.rviz_view import place_board, view_avatar, view_robot
 from asynfusion_ros.settings import Settings, setting
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.viewer.looks import LOOKS
@@ -30,7 +32,7 @@ S = TypeVar("S", bound=Settings)
 
 PACKAGE = "asynfusion_ros"
 URDF = "urdf/avatar.urdf"
-RVIZ = "rviz/avatar.rviz"
+_FRAMES_HZ = 60.0  # robot_state_publisher's own 20 Hz look jerky beside motion at 60 Hz
 _LISTENER_WAIT_S = 120.0  # a first start reads hundreds of megabytes from a cold disk
 
 
@@ -180,9 +182,7 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
     if arguments.robot_state_publisher:
         specs.append(_robot_state_publisher(arguments))
     if arguments.rviz:
-        words = ("-d", str(find_resource(RVIZ)), *_fixed_frame(arguments))
-        specs.append(NodeSpec("rviz2", "rviz2", package="rviz2", arguments=words))
-        specs.append(_board(arguments))
+        specs += _rviz(arguments)
     if arguments.record:
         specs.append(_recorder(arguments))
     if arguments.report:
@@ -198,7 +198,7 @@ def _avatar(arguments: GraphArguments) -> NodeSpec:
     parameters["checkpoint"] = _absolute(arguments.checkpoint)
     # Links of a robot may have the names of the avatar's: only one of them is on /tf.
     parameters["publish_tf"] = not (arguments.robot_state_publisher or arguments.robot)
-    if arguments.rviz:
+    if arguments.rviz and not arguments.robot:
         parameters["face_mesh_rate_hz"] = 10.0
     return NodeSpec("avatar", "avatar_node", parameters=parameters, ends_graph=True)
 
@@ -234,38 +234,32 @@ def _recorder(arguments: GraphArguments) -> NodeSpec:
     return NodeSpec("recorder", "recorder_node", parameters=parameters)
 
 
-def _board(arguments: GraphArguments) -> NodeSpec:
-    parameters: dict[str, Any] = {"audio_type": arguments.audio_type}
+def _rviz(arguments: GraphArguments) -> list[NodeSpec]:
+    """Return RViz and the board; both turn to the robot, where there is one."""
+    board: dict[str, Any] = {"audio_type": arguments.audio_type}
+    view = view_avatar()
     if arguments.robot:
         robot = RobotModel.load(_urdf_of_robot(arguments))
-        lowest_m, highest_m = robot.heights_m
-        letters_m = min(max(0.025 * (highest_m - lowest_m), 0.005), 0.05)
-        parameters |= {
-            "frame_id": robot.root,
-            "height_m": highest_m + 8.0 * letters_m,
-            "letters_m": letters_m,
-        }
-    return NodeSpec("board", "board_node", parameters=parameters)
+        view = view_robot(RobotMap.load(find_map(arguments.robot)), robot)
+        board |= place_board(robot)
+    return [
+        NodeSpec("rviz2", "rviz2", package="rviz2", arguments=("-d", str(view))),
+        NodeSpec("board", "board_node", parameters=board),
+    ]
 
 
 def _robot_state_publisher(arguments: GraphArguments) -> NodeSpec:
     path = _urdf_of_robot(arguments) if arguments.robot else find_resource(URDF)
     name = "robot_state_publisher"
     words = ("--ros-args", "-r", "joint_states:=robot/joint_states") if arguments.robot else ()
-    description = {"robot_description": path.read_text(encoding="utf-8")}
-    return NodeSpec(name, name, package=name, parameters=description, arguments=words)
+    description, _ = locate_meshes(path.read_text(encoding="utf-8"), path.parent)
+    parameters = {"robot_description": description, "publish_frequency": _FRAMES_HZ}
+    return NodeSpec(name, name, package=name, parameters=parameters, arguments=words)
 
 
 def _urdf_of_robot(arguments: GraphArguments) -> Path:
     robot_map = RobotMap.load(find_map(arguments.robot))
     return locate_urdf(robot_map, arguments.robot_urdf)
-
-
-def _fixed_frame(arguments: GraphArguments) -> tuple[str, ...]:
-    """Return what tells RViz the robot's root, in place of the avatar's."""
-    if not arguments.robot:
-        return ()
-    return ("-f", RobotModel.load(_urdf_of_robot(arguments)).root)
 
 
 def _in_common(spec: NodeSpec, arguments: GraphArguments) -> NodeSpec:

@@ -17,7 +17,7 @@ LEVELS = (
     ("networks", "diffusion", "retarget"),
     ("sampling",),
     ("data", "training", "evaluation", "streaming"),
-    ("graph", "viewer", "cli", "nodes", "bench"),
+    ("graph", "rviz_view", "viewer", "cli", "nodes", "bench"),
 )
 HEIGHT = {room: height for height, rooms in enumerate(LEVELS) for room in rooms}
 STRANGERS = {("networks", "diffusion"), ("diffusion", "networks")}

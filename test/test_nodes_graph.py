@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from robot_helpers import build_urdf
@@ -21,6 +24,7 @@ from asynfusion_ros.nodes.settings import (
     RetargetSettings,
 )
 from asynfusion_ros.retarget.model import RobotModel
+from asynfusion_ros.retarget.robot_map import RobotMap, find_map
 from asynfusion_ros.settings import settings_from_text
 from asynfusion_ros.streaming.settings import EngineSettings
 
@@ -51,6 +55,78 @@ def test_the_board_stands_above_whoever_is_shown(tmp_path):
     assert board["frame_id"] == robot.root
     assert robot.heights_m[1] < board["height_m"] < robot.heights_m[1] + 0.2
     assert set(board) <= {n for n, _ in BoardSettings.describe()}
+
+
+def test_no_topic_of_rviz_is_absolute_so_that_a_namespace_is_seen(repo):
+    displays = yaml.safe_load((repo / "rviz/avatar.rviz").read_text())["Visualization Manager"]
+    topics = [
+        each.get("Topic", each.get("Description Topic", {})).get("Value")
+        for each in displays["Displays"]
+    ]
+    named = [topic for topic in topics if topic]
+    assert named == ["robot_description", "face/mesh", "board"]
+    assert not [topic for topic in named if topic.startswith("/")]
+
+
+def rviz_of(**arguments):
+    specs = {spec.name: spec for spec in describe_graph(GraphArguments(rviz=True, **arguments))}
+    words = specs["rviz2"].arguments
+    view = yaml.safe_load(Path(words[words.index("-d") + 1]).read_text())["Visualization Manager"]
+    return specs, view, {each["Name"]: each for each in view["Displays"]}
+
+
+def test_rviz_shows_the_avatar_with_its_face():
+    specs, view, displays = rviz_of()
+    assert view["Global Options"]["Fixed Frame"] == "avatar"
+    assert displays["Face"]["Enabled"]
+    assert specs["avatar"].parameters["face_mesh_rate_hz"] > 0
+
+
+@pytest.mark.parametrize("name", ["reachy_mini", "jvrc1", "g1"])
+def test_rviz_looks_at_the_whole_robot_from_its_front(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    urdf = tmp_path / "robot.urdf"
+    urdf.write_text(build_urdf(name))
+    for _ in range(2):
+        specs, view, displays = rviz_of(robot=name, robot_urdf=str(urdf))
+    assert len(list(tmp_path.glob("*/*"))) == 1, "starts do not pile up"
+    robot = RobotModel.load(urdf)
+    assert view["Global Options"]["Fixed Frame"] == robot.root
+    assert not displays["Face"]["Enabled"]
+    assert "face_mesh_rate_hz" not in specs["avatar"].parameters
+    low_m, high_m = robot.heights_m
+    camera = view["Views"]["Current"]
+    seen_m = camera["Distance"] * np.tan(np.radians(22.5))
+    board_m = specs["board"].parameters["height_m"]
+    assert camera["Focal Point"]["Z"] - seen_m < low_m
+    assert camera["Focal Point"]["Z"] + seen_m > board_m > high_m
+    assert displays["Grid"]["Offset"]["Z"] == pytest.approx(low_m, abs=1e-3)
+    forward = RobotMap.load(find_map(name)).forward
+    towards = np.cos(camera["Yaw"]), np.sin(camera["Yaw"])
+    assert np.dot(towards, forward[:2]) > 0.9
+
+
+def test_what_another_user_laid_there_is_not_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / f"asynfusion_ros_{os.getuid()}").symlink_to(tmp_path)
+    urdf = tmp_path / "robot.urdf"
+    urdf.write_text(build_urdf("g1"))
+    with pytest.raises(ConfigError, match="TMPDIR"):
+        rviz_of(robot="g1", robot_urdf=str(urdf))
+
+
+def test_the_meshes_of_a_robot_are_files(tmp_path):
+    (tmp_path / "part.stl").touch()
+    urdf = tmp_path / "g1.urdf"
+    shape = '<visual><geometry><mesh filename="package://part.stl"/></geometry></visual>'
+    urdf.write_text(
+        build_urdf("g1").replace('<link name="root"/>', f'<link name="root">{shape}</link>')
+    )
+    given = {"robot": "g1", "robot_urdf": str(urdf), "robot_state_publisher": True}
+    specs = {spec.name: spec for spec in describe_graph(GraphArguments(**given))}
+    parameters = specs["robot_state_publisher"].parameters
+    assert (tmp_path / "part.stl").as_uri() in parameters["robot_description"]
+    assert parameters["publish_frequency"] == 60.0
 
 
 def test_only_one_node_sends_frames():
