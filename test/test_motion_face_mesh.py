@@ -43,7 +43,7 @@ def test_everything_is_finite_and_in_range():
     assert MESH.shapes.shape == (51, len(vertices), 3)
     assert triangles.min() >= 0
     assert triangles.max() < len(vertices)
-    assert MESH.colours.shape == (len(triangles), 3)
+    assert MESH.colours.shape == (len(vertices), 3)
     assert ((MESH.colours >= 0) & (MESH.colours <= 1)).all()
     assert np.abs(vertices).max() < 0.3  # a head, in metres
 
@@ -54,6 +54,19 @@ def test_triangles_face_outwards():
     real = np.linalg.norm(normals, axis=1) > 1e-9  # where the lips meet there is no area
     assert real.mean() > 0.9
     assert (normals[real, 0] > 0).mean() > 0.97  # a nose has undersides
+
+
+def test_the_light_comes_from_above_and_the_left_so_that_the_mask_is_not_flat():
+    skin = MESH.colours[:-4]
+    places = MESH.vertices[:-4]  # the last four are the dark behind the lips
+    chin = places[:, 2] < np.quantile(places[:, 2], 0.08)
+    forehead = places[:, 2] > np.quantile(places[:, 2], 0.8)
+    assert skin[forehead].mean() > 1.2 * skin[chin].mean()
+    left = places[:, 1] > 0.04
+    right = places[:, 1] < -0.04
+    assert skin[left].mean() > 1.1 * skin[right].mean()
+    assert np.allclose(MESH.colours[-4:], MESH.colours[-1])
+    assert MESH.colours[-1].max() < 0.3
 
 
 def test_the_head_of_the_urdf_does_not_hide_the_face():

@@ -38,6 +38,12 @@ def test_it_is_one_tree():
     assert len(set(children)) == len(children)
 
 
+def test_each_link_has_one_material_for_rviz_shows_no_more():
+    for link in Xml.fromstring(build_urdf(SKELETON)).findall("link"):
+        materials = {each.get("name") for each in link.findall("visual/material")}
+        assert len(materials) <= 1, link.get("name")
+
+
 def test_another_reader_finds_the_same_places(repo):
     yourdfpy = pytest.importorskip("yourdfpy")
     robot = yourdfpy.URDF.load(str(repo / "urdf" / "avatar.urdf"), load_meshes=False)

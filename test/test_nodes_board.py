@@ -85,6 +85,7 @@ def test_the_node_shows_sound_and_diagnostics_where_anybody_looks():
     from asynfusion_ros.nodes import interface
     from asynfusion_ros.nodes.board_node import BoardNode
     from asynfusion_ros.nodes.conversions import make_chunk
+    from asynfusion_ros.nodes.settings import BoardSettings
 
     with ros_graph() as graph:
         graph.add(BoardNode, parameters={"rate_hz": 50.0, "frame_id": "base", "height_m": 2.0})
@@ -95,8 +96,10 @@ def test_the_node_shows_sound_and_diagnostics_where_anybody_looks():
         )
         sound = observer.create_publisher(AudioChunk, interface.AUDIO, interface.AUDIO_QOS)
         wait_for(lambda: boards)
-        text, bar = boards[0][1].markers
-        assert (text.text, bar.scale.z) == ("no diagnostics yet", pytest.approx(0.01 * 0.24))
+        text, bar, back = boards[0][1].markers
+        full_m = 6 * BoardSettings.letters_m
+        assert (text.text, bar.scale.z) == ("no diagnostics yet", pytest.approx(0.01 * full_m))
+        narrow_m = bar.pose.position.y
         entry = DiagnosticStatus(name=NAME, level=DiagnosticStatus.WARN, message="active, starved")
         entry.values = [KeyValue(key=k, value=v) for k, v in VALUES.items()]
         bad = AudioChunk(sample_rate=0, channels=1, encoding="S16LE", data=b"\0\0")
@@ -105,14 +108,20 @@ def test_the_node_shows_sound_and_diagnostics_where_anybody_looks():
             states.publish(DiagnosticArray(status=[entry]))
             sound.publish(bad)  # is passed over
             sound.publish(make_chunk(sine(1.0), 16000, 1.0, "somebody"))
-            text, bar = boards[-1][1].markers
-            return bar.scale.z > 0.2 and "starved" in text.text
+            text, bar, _ = boards[-1][1].markers
+            return bar.scale.z > 0.83 * full_m and "starved" in text.text
 
         wait_for(say)
-        text, bar = boards[-1][1].markers
+        text, bar, back = boards[-1][1].markers
     assert (text.type, bar.type) == (Marker.TEXT_VIEW_FACING, Marker.CUBE)
-    assert {text.header.frame_id, bar.header.frame_id} == {"base"}
+    assert {marker.header.frame_id for marker in (text, bar, back)} == {"base"}
+    assert 0.0 < text.scale.x < text.scale.z  # the width of a space
+    assert back.scale.z > full_m
+    assert back.pose.position.x < bar.pose.position.x - 0.5 * bar.scale.x
+    assert bar.pose.position.y == back.pose.position.y > narrow_m  # a longer text is wider
+    assert bar.pose.position.y > 0.25 * text.scale.z * max(map(len, text.text.splitlines()))
+    assert len({marker.id for marker in (text, bar, back)}) == 3
     assert text.pose.position.z == pytest.approx(2.0)
     bottom = bar.pose.position.z - 0.5 * bar.scale.z
-    assert bottom == pytest.approx(2.0 - 0.5 * 0.24)
+    assert bottom == pytest.approx(2.0 - 0.5 * full_m)
     assert text.color.r > text.color.b

@@ -21,6 +21,8 @@ _CENTRE_M = np.array([0.02, 0.0, 0.11])  # in the head's frame
 _MOUTH_V = -0.42  # height of the mouth slit, -1 chin to 1 brow
 _CAVITY_M = np.array([(0.076, y, z) for z in (0.07, 0.032) for y in (0.041, -0.041)])
 _CAVITY_COLOUR = np.array([0.22, 0.09, 0.10])
+_LAMP = np.array([0.80, 0.30, 0.52])  # direction to the light: ahead, left, above
+_AMBIENT, _DIFFUSE = 0.42, 0.68
 
 # (names' ending for left/right, landmark (u to the left, v up), reach, push in metres (x, y, z)).
 _SHAPES: tuple[tuple[str, tuple[float, float], float, tuple[float, float, float]], ...] = (
@@ -50,7 +52,8 @@ _PAIRED: tuple[tuple[str, tuple[float, float], float, tuple[float, float, float]
 class FaceMesh:
     """Neutral `vertices` (V, 3) [m] in the head's frame, `triangles` (F, 3), `shapes` (51, V, 3).
 
-    `colours` (F, 3) in 0..1 tell lips and skin apart.
+    `colours` (V, 3) in 0..1 are those of the vertices: they tell lips, brows, eyes and skin apart,
+    and hold the light on the neutral face, since RViz lights no triangles with their own colours.
     """
 
     vertices: Array
@@ -92,14 +95,14 @@ def build_face_mesh() -> FaceMesh:
         -shapes[FACE_NAMES.index("jawOpen")] * (np.exp(-(((v - _MOUTH_V) / 0.15) ** 2))[:, None])
     )
     triangles = _triangles(len(upper), len(heights))
-    colours = _colours(u, v, triangles)
+    colours = np.clip(_colours(u, v) * _light(vertices, triangles)[:, None], 0.0, 1.0)
     first = len(vertices)  # behind the lips it is dark
     cavity = np.array([(first, first + 1, first + 2), (first + 1, first + 3, first + 2)])
     return FaceMesh(
         np.vstack([vertices, _CAVITY_M]),
         np.vstack([triangles, cavity]),
         np.concatenate([shapes, np.zeros((len(FACE_NAMES), len(_CAVITY_M), 3))], axis=1),
-        np.vstack([colours, np.tile(_CAVITY_COLOUR, (len(cavity), 1))]),
+        np.vstack([colours, np.tile(_CAVITY_COLOUR, (len(_CAVITY_M), 1))]),
     )
 
 
@@ -141,16 +144,26 @@ def _triangles(upper_rows: int, rows: int) -> npt.NDArray[np.int64]:
     return np.array(faces, np.int64)
 
 
-def _colours(u: Array, v: Array, triangles: npt.NDArray[np.int64]) -> Array:
-    middle_u, middle_v = u[triangles].mean(axis=1), v[triangles].mean(axis=1)
-    lips = np.exp(-((middle_u / 0.32) ** 4) - ((middle_v - _MOUTH_V) / 0.10) ** 2)
-    brows = np.exp(-(((np.abs(middle_u) - 0.42) / 0.22) ** 4) - ((middle_v - 0.5) / 0.05) ** 2)
-    eyes = np.exp(-(((np.abs(middle_u) - 0.42) / 0.13) ** 4) - ((middle_v - 0.25) / 0.07) ** 2)
+def _light(vertices: Array, triangles: npt.NDArray[np.int64]) -> Array:
+    """Return the light (V,) that falls on each vertex, from above and the left."""
+    a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
+    across = np.cross(b - a, c - a)  # as long as the triangle is large: large ones count more
+    normals = np.zeros_like(vertices)
+    for corner in range(3):
+        np.add.at(normals, triangles[:, corner], across)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    return np.asarray(_AMBIENT + _DIFFUSE * np.clip(normals @ _LAMP, 0.0, 1.0))
+
+
+def _colours(u: Array, v: Array) -> Array:
+    lips = np.exp(-((u / 0.32) ** 4) - ((v - _MOUTH_V) / 0.10) ** 2)
+    brows = np.exp(-(((np.abs(u) - 0.42) / 0.22) ** 4) - ((v - 0.5) / 0.05) ** 2)
+    eyes = np.exp(-(((np.abs(u) - 0.42) / 0.13) ** 4) - ((v - 0.25) / 0.07) ** 2)
     skin, red, dark, white = (
         np.array(c)
         for c in ([0.87, 0.66, 0.55], [0.75, 0.36, 0.36], [0.25, 0.17, 0.12], [0.95] * 3)
     )
-    colours = np.broadcast_to(skin, (len(triangles), 3))
+    colours = np.broadcast_to(skin, (len(u), 3))
     for share, colour in ((lips, red), (brows, dark), (eyes, white)):
         colours = colours + share[:, None] * (colour - colours)
     return np.asarray(colours)

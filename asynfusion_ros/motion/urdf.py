@@ -18,7 +18,8 @@ Array = npt.NDArray[np.float64]
 
 ROOT_LINK = "avatar"
 _AXIS = {"yaw": "0 0 1", "pitch": "0 1 0", "roll": "1 0 0"}
-_COLOURS = {"skin": "0.87 0.66 0.55 1", "cloth": "0.23 0.33 0.45 1"}
+_COLOURS = {"skin": "0.87 0.66 0.55 1", "cloth": "0.23 0.33 0.45 1", "hair": "0.30 0.21 0.16 1"}
+_NECK_LINK = "head_yaw"  # not the chest: RViz gives all visuals of a link one material
 _EFFORT = "50"
 
 
@@ -50,6 +51,8 @@ def _add_ball_joint(robot: Xml.Element, skeleton: Skeleton, joint: BallJoint) ->
         _add_inertia(link, 1.0 if last else 0.01)
         if last:
             _add_shape(link, skeleton, joint.name)
+        elif child == _NECK_LINK:
+            _add_visual(link, "cylinder", "skin", [-0.01, 0.0, -0.03], radius="0.05", length="0.1")
         parent = child
 
 
@@ -91,9 +94,8 @@ def _add_shape(link: Xml.Element, skeleton: Skeleton, name: str) -> None:
     part = name[2:] if name[1] == "_" else name
     if part == "chest":
         _add_visual(link, "box", "cloth", [0.0, 0.0, 0.14], size="0.2 0.34 0.32")
-        _add_visual(link, "cylinder", "skin", [0.0, 0.0, 0.33], radius="0.05", length="0.1")
-    elif part == "head":
-        _add_visual(link, "sphere", "skin", [0.0, 0.0, 0.125], radius="0.09")
+    elif part == "head":  # its back: the face is a mesh of its own before it
+        _add_visual(link, "sphere", "hair", [-0.02, 0.0, 0.138], radius="0.1")
     elif part == "hand":
         _add_visual(link, "box", "skin", [0.0, 0.045 * side, 0.0], size="0.08 0.09 0.025")
     else:

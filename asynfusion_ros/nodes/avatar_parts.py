@@ -104,7 +104,7 @@ class AvatarParts:
             self._robot = RobotOutput(node, build_urdf(skeleton), names)
         self._mesh: FaceMeshOutput | None = None
         if avatar.face_mesh_rate_hz > 0:
-            self._mesh = FaceMeshOutput(node, avatar.face_mesh_rate_hz)
+            self._mesh = FaceMeshOutput(node, avatar.face_mesh_rate_hz, settings.publish_rate_hz)
 
     def listen(self) -> None:
         """Begin to take audio."""

@@ -32,9 +32,14 @@ from asynfusion_ros.nodes.parameters import declare_settings, read_settings
 from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import BoardSettings
 
-_COLOURS = {OK: (0.55, 0.9, 0.6), WARN: (1.0, 0.8, 0.3), BAD: (1.0, 0.4, 0.35)}
+Colour = tuple[float, float, float]
+
+_COLOURS: dict[str, Colour] = {OK: (0.55, 0.9, 0.6), WARN: (1.0, 0.8, 0.3), BAD: (1.0, 0.4, 0.35)}
 _LIFETIME_S = 2.0
+_BACKDROP = (0.25, 0.28, 0.32)
 _BAR_WIDTH = 0.15  # of its full height
+_BAR_LINES = 6.0  # its full height, in letters
+_LETTER, _SPACE = 0.52, 0.6  # widths, as shares of the letters' height
 
 
 class BoardNode(Node):  # type: ignore[misc]  # rclpy is untyped
@@ -71,19 +76,33 @@ class BoardNode(Node):  # type: ignore[misc]  # rclpy is untyped
             return
         now_s = time.monotonic()
         text, style = render_board(self._health.entries, now_s)
-        letters, colour = self._settings.letters_m, _COLOURS[style]
-        says = self._marker(0, Marker.TEXT_VIEW_FACING, 0.0, colour)
-        says.text, says.scale.z = text, letters
-        full = 6.0 * letters
-        tall = max(0.01, self._meter.share(now_s)) * full
-        bar = self._marker(1, Marker.CUBE, 0.5 * (tall - full), _COLOURS[OK])
-        bar.pose.position.y += 7.0 * letters  # to the left of the avatar, right in the picture
-        bar.scale = Vector3(x=0.01 * full, y=_BAR_WIDTH * full, z=tall)
-        self._publisher.publish(MarkerArray(markers=[says, bar]))
+        markers = [self._words(text, _COLOURS[style]), *self._bar(text, self._meter.share(now_s))]
+        self._publisher.publish(MarkerArray(markers=markers))
 
-    def _marker(
-        self, number: int, kind: int, above_m: float, colour: tuple[float, float, float]
-    ) -> Marker:
+    def _words(self, text: str, colour: Colour) -> Marker:
+        letters_m = self._settings.letters_m
+        words = self._marker(0, Marker.TEXT_VIEW_FACING, 0.0, colour)
+        words.text, words.scale.z = text, letters_m
+        words.scale.x = _SPACE * letters_m  # where it is 0, RViz's spaces are 0.6 m wide
+        return words
+
+    def _bar(self, text: str, share: float) -> list[Marker]:
+        """Return the level of the sound, `share` of its full height, before a dim backdrop."""
+        letters_m = self._settings.letters_m
+        full_m = _BAR_LINES * letters_m
+        tall_m = max(0.01, share) * full_m
+        bar = self._marker(1, Marker.CUBE, 0.5 * (tall_m - full_m), _COLOURS[OK])
+        bar.scale = Vector3(x=0.01 * full_m, y=_BAR_WIDTH * full_m, z=tall_m)
+        back = self._marker(2, Marker.CUBE, 0.0, _BACKDROP)
+        back.scale = Vector3(x=0.005 * full_m, y=1.3 * _BAR_WIDTH * full_m, z=1.03 * full_m)
+        longest = max(map(len, text.splitlines()), default=0)
+        beside_m = (0.5 * _LETTER * longest + 2.0) * letters_m
+        for marker in (bar, back):  # to the left of the avatar, right in the picture
+            marker.pose.position.y += beside_m
+        back.pose.position.x -= 0.02 * full_m
+        return [bar, back]
+
+    def _marker(self, number: int, kind: int, above_m: float, colour: Colour) -> Marker:
         """Return a marker at the board's place, or above it."""
         marker = Marker(ns="board", id=number, type=kind, action=Marker.ADD)
         marker.header.frame_id = self._settings.frame_id

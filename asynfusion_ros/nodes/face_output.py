@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from geometry_msgs.msg import Point
 from rclpy.node import Node
 from std_msgs.msg import ColorRGBA
@@ -19,10 +18,11 @@ HEAD_LINK = "head"
 class FaceMeshOutput:
     """Publishes face/mesh, triangles in the head's frame, while anybody listens."""
 
-    def __init__(self, node: Node, rate_hz: float) -> None:
-        """Create the publisher."""
+    def __init__(self, node: Node, rate_hz: float, pose_rate_hz: float) -> None:
+        """Create the publisher; poses come `pose_rate_hz`, faces go out `rate_hz` at most."""
         self._node = node
-        self._period_s = 1.0 / rate_hz
+        # A pose that comes half of its own time too early is the nearest to the due moment.
+        self._period_s = 1.0 / rate_hz - 0.5 / pose_rate_hz
         self._last_s = float("-inf")
         self._mesh = build_face_mesh()
         self._publisher = node.create_publisher(Marker, FACE_MESH, MOTION_QOS)
@@ -32,7 +32,8 @@ class FaceMeshOutput:
         self._message.scale.x = self._message.scale.y = self._message.scale.z = 1.0
         self._message.pose.orientation.w = 1.0
         self._message.color.a = 1.0
-        colours = np.repeat(self._mesh.colours, 3, axis=0).tolist()
+        self._message.frame_locked = True  # between two faces it goes with the head
+        colours = self._mesh.colours[self._corners].tolist()
         self._message.colors = [ColorRGBA(r=r, g=g, b=b, a=1.0) for r, g, b in colours]
         self._message.points = [Point() for _ in self._corners]
 

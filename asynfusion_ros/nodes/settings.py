@@ -165,10 +165,10 @@ class BoardSettings(Settings):
 
     frame_id: str = setting("avatar", doc="Frame in which the board stands")
     height_m: float = setting(
-        1.9, doc="How high the middle of its text is", unit="m", minimum=-10.0, maximum=10.0
+        1.92, doc="How high the middle of its text is", unit="m", minimum=-10.0, maximum=10.0
     )
     letters_m: float = setting(
-        0.04, doc="Height of its letters", unit="m", minimum=0.001, maximum=1.0
+        0.028, doc="Height of its letters", unit="m", minimum=0.001, maximum=1.0
     )
     rate_hz: float = setting(
         10.0, doc="How often it is drawn", unit="Hz", minimum=0.1, maximum=60.0
