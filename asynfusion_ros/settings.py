@@ -40,9 +40,14 @@ class SettingInfo:
         high = float("inf") if self.maximum is None else self.maximum
         if not low <= value <= high:
             unit = f" {self.unit}" if self.unit else ""
-            raise ConfigError(
-                f"{name} is {brief(value)}{unit}; it must lie in [{low}, {high}]{unit}"
-            )
+            raise ConfigError(f"{name} is {brief(value)}{unit}; it must {self._range()}{unit}")
+
+    def _range(self) -> str:
+        if self.maximum is None:
+            return f"be at least {self.minimum}"
+        if self.minimum is None:
+            return f"be at most {self.maximum}"
+        return f"lie in [{self.minimum}, {self.maximum}]"
 
 
 def setting(
@@ -147,7 +152,9 @@ def _value(label: str, hint: Any, text: str) -> Any:
     try:
         return parsers[hint](text)
     except ValueError as error:
-        raise ConfigError(f"{brief(label)} is not a {hint.__name__}") from error
+        kind = hint.__name__
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise ConfigError(f"{brief(label)} is not {article} {kind}") from error
 
 
 def _flag(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -15,7 +15,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import SetBool, Trigger
 
 from asynfusion_ros.errors import AsynFusionError
-from asynfusion_ros.nodes.avatar_parts import AvatarParts, OpenEngine, open_engine
+from asynfusion_ros.nodes.avatar_parts import AvatarParts, OpenEngine, open_engine, say_inactive
 from asynfusion_ros.nodes.diagnostics import make_diagnostics
 from asynfusion_ros.nodes.interface import DIAGNOSTICS, MOTION_QOS
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
@@ -24,6 +24,7 @@ from asynfusion_ros.nodes.run import run_node
 from asynfusion_ros.nodes.settings import AvatarSettings
 from asynfusion_ros.srv import SetSpeaker, SetStyle
 from asynfusion_ros.streaming.clock import SystemClock
+from asynfusion_ros.streaming.engine import AvatarEngine
 from asynfusion_ros.streaming.playback import PlaybackFrame
 from asynfusion_ros.streaming.settings import EngineSettings
 
@@ -31,7 +32,6 @@ DIAGNOSTICS_PERIOD_S = 1.0
 RETRY_S = 1.0
 LONGEST_RETRY_S = 60.0
 _AUTOSTART_S = 0.05
-_NOT_ACTIVE = "the avatar is not active; activate it first (ros2 lifecycle set /avatar activate)"
 
 
 class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
@@ -61,7 +61,8 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         )
         self._playback: Any = None
         self._starter: Any = None
-        self._retry_s, self._active_s, self._closing = RETRY_S, 0.0, False
+        self._retry_s, self._closing = RETRY_S, False
+        self._active_s: float | None = None  # when it was activated, while it is
         if self.get_parameter("autostart").value:
             self._starter = self.create_timer(_AUTOSTART_S, self._start, clock=self._steady)
         self._offer_services()
@@ -83,10 +84,13 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
 
     def _start(self) -> None:
         self._starter.cancel()
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+        if self.state != "unconfigured":  # its user was faster
+            return
+        result = self.trigger_configure()
+        if result == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
-        elif self._retry_s > RETRY_S:  # it ran before, so what is missing may come back
-            self._start_later()
+        elif result == TransitionCallbackReturn.FAILURE and self._retry_s > RETRY_S:
+            self._start_later()  # it ran before, so what is missing may come back
 
     def _start_later(self) -> None:
         """Try again after a pause that doubles each time, where this node starts by itself."""
@@ -165,8 +169,9 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
             f"the avatar stopped after an error: {self._error}. It is unconfigured now; configure "
             "and activate it (ros2 lifecycle set), or start it again"
         )
-        if self._steady_s() - self._active_s > LONGEST_RETRY_S:  # it had been well again
-            self._retry_s = RETRY_S
+        if self._active_s is not None and self._steady_s() - self._active_s > LONGEST_RETRY_S:
+            self._retry_s = RETRY_S  # it had been well again
+        self._active_s = None
         self._start_later()
         return TransitionCallbackReturn.SUCCESS
 
@@ -227,16 +232,24 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         self._published = (count, now_s)
         return max(0, count - before) / max(1e-9, now_s - then_s)
 
-    def _active(self) -> AvatarParts | None:
-        return self._parts if self.state == "active" else None
+    def _try(
+        self, response: Any, change: Callable[[AvatarEngine], str | None], done: str = ""
+    ) -> Any:
+        """Change the engine, where it is active, and fill in a service's response; return that."""
+        parts = self._parts if self.state == "active" else None
+        response.success = parts is not None
+        try:
+            if parts is None:
+                response.message = say_inactive(self.get_fully_qualified_name(), self.state)
+            else:
+                response.message = change(parts.engine) or done
+        except AsynFusionError as error:
+            response.success, response.message = False, str(error)
+        return response
 
     def _flush(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        parts = self._active()
-        if parts is not None:
-            parts.engine.flush()
-        response.success = parts is not None
-        response.message = "the speech is dropped, the avatar settles" if parts else _NOT_ACTIVE
-        return response
+        done = "the speech is dropped, the avatar settles"
+        return self._try(response, AvatarEngine.flush, done)
 
     def _halt(self, halted: bool) -> None:
         """Latch or release the emergency stop, in whatever state the node is."""
@@ -257,38 +270,21 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         return response
 
     def _reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        parts = self._active()
-        if parts is not None:
-            parts.engine.reset()
-        response.success = parts is not None
-        response.message = "a new stream begins, from the seed" if parts else _NOT_ACTIVE
-        return response
+        return self._try(response, AvatarEngine.reset, "a new stream begins, from the seed")
 
     def _set_speaker(
         self, request: SetSpeaker.Request, response: SetSpeaker.Response
     ) -> SetSpeaker.Response:
-        parts = self._active()
-        response.success, response.message = parts is not None, "" if parts else _NOT_ACTIVE
-        try:
-            if parts is not None:
-                parts.engine.set_speaker(int(request.speaker))
-        except AsynFusionError as error:
-            response.success, response.message = False, str(error)
-        return response
+        return self._try(response, lambda engine: engine.set_speaker(int(request.speaker)))
 
     def _set_style(
         self, request: SetStyle.Request, response: SetStyle.Response
     ) -> SetStyle.Response:
-        parts = self._active()
-        response.success, response.message = parts is not None, "" if parts else _NOT_ACTIVE
-        if parts is None:
-            return response
-        try:
-            parts.engine.set_style(list(request.style), request.emotion, request.words)
-            response.message = parts.engine.name_styles()
-        except AsynFusionError as error:
-            response.success, response.message = False, str(error)
-        return response
+        def change(engine: AvatarEngine) -> str:
+            engine.set_style(list(request.style), request.emotion, request.words)
+            return engine.name_styles()
+
+        return self._try(response, change)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

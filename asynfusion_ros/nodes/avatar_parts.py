@@ -31,6 +31,8 @@ OpenEngine = Callable[
     [AvatarSettings, EngineSettings, JointLimiter, Clock, Callable[[str], None]], AvatarEngine
 ]
 
+_STEPS = {"unconfigured": ("configure", "activate"), "inactive": ("activate",)}
+
 
 def open_engine(
     avatar: AvatarSettings,
@@ -51,6 +53,13 @@ def choose_device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted
+
+
+def say_inactive(name: str, state: str) -> str:
+    """Return why a service of node `name` does nothing in a lifecycle `state`, and what to do."""
+    steps = [f"ros2 lifecycle set {name} {step}" for step in _STEPS.get(state, ())]
+    what = f"activate it first ({', then '.join(steps)})" if steps else "start it again"
+    return f"the avatar is {state}; {what}"
 
 
 def forget_destroyed(node: Node) -> None:
@@ -74,7 +83,9 @@ class AvatarParts:
         make_engine: OpenEngine,
         last: PlaybackFrame | None = None,
     ) -> None:
-        """Load everything; raise AsynFusionError with what to do, leaving nothing behind.
+        """Load everything; raise AsynFusionError with what to do.
+
+        Whatever it raises, it leaves nothing behind: neither topics nor the engine.
 
         The avatar eases out of the frame that was shown `last`, where there was one.
         """
@@ -94,9 +105,22 @@ class AvatarParts:
         log = node.get_logger()
         self.engine = make_engine(avatar, settings, self.limiter, clock, log.warning)
         self.shown = last
-        if last is not None:
-            self.engine.resume(last)
-        names = skeleton.robot_joint_names
+        before = set(node.publishers)
+        try:
+            if last is not None:
+                self.engine.resume(last)
+            self._make_outputs(avatar, settings, skeleton)
+        except BaseException:
+            # A part that failed is nobody's yet, so that its topics are found on the node alone.
+            for publisher in set(node.publishers) - before:
+                node.destroy_publisher(publisher)
+            self.engine.close()
+            raise
+
+    def _make_outputs(
+        self, avatar: AvatarSettings, settings: EngineSettings, skeleton: Skeleton
+    ) -> None:
+        node, names = self._node, skeleton.robot_joint_names
         self.motion = MotionOutput(node, names, avatar.frame_id)
         self._conversation = ConversationOutput(node, avatar.frame_id)
         self._robot: RobotOutput | None = None
@@ -104,7 +128,8 @@ class AvatarParts:
             self._robot = RobotOutput(node, build_urdf(skeleton), names)
         self._mesh: FaceMeshOutput | None = None
         if avatar.face_mesh_rate_hz > 0:
-            self._mesh = FaceMeshOutput(node, avatar.face_mesh_rate_hz, settings.publish_rate_hz)
+            rates_hz = (avatar.face_mesh_rate_hz, settings.publish_rate_hz)
+            self._mesh = FaceMeshOutput(node, *rates_hz)
 
     def listen(self) -> None:
         """Begin to take audio."""

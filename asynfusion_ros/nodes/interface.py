@@ -24,7 +24,6 @@ SERVOS: Final = "face/servos"
 SUBTITLES: Final = "subtitles"
 DIAGNOSTICS: Final = "/diagnostics"
 TF: Final = "/tf"
-TF_STATIC: Final = "/tf_static"
 
 AUDIO_QOS: Final = QoSProfile(
     depth=100, reliability=ReliabilityPolicy.BEST_EFFORT, history=HistoryPolicy.KEEP_LAST

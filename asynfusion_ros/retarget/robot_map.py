@@ -144,7 +144,7 @@ def find_map(name: str) -> Path:
     if name in ready:
         return folder / f"{name}.yaml"
     near = difflib.get_close_matches(name, ready, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {near[0]}?" if near else "."
     raise MotionFileError(
         f"there is no map {brief(name)}{hint} Ready are {ready}; for another robot give the path "
         "of a map, which `asynfusion robot guess robot.urdf --out robot.yaml` begins"

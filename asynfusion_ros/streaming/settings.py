@@ -18,7 +18,7 @@ class EngineSettings(Settings):
 
     hop_frames: int = setting(
         12,
-        doc="New frames per window: fewer lowers the latency and costs compute; a multiple of 3",
+        doc="New frames per window, a multiple of 3: fewer lower the latency and cost compute",
         unit="frames",
         minimum=FRAMES_PER_STEP,
         maximum=WINDOW_FRAMES,
