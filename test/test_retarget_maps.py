@@ -112,6 +112,13 @@ def test_a_robot_without_arms_head_or_torso():
         guess_map(RobotModel.from_text(ONE_JOINT))
 
 
+def test_a_map_that_is_not_ready_is_answered_with_those_that_are():
+    with pytest.raises(MotionFileError, match=r"no map nonesuch\. Ready are \['g1'"):
+        find_map("nonesuch")
+    with pytest.raises(MotionFileError, match=r"no map jvrc; did you mean jvrc1\? Ready are"):
+        find_map("jvrc")
+
+
 def test_meshes_that_are_missing_are_listed(tmp_path):
     mesh = '<visual><geometry><mesh filename="{}"/></geometry></visual>'
     names = ["package://bot/meshes/a.stl", "meshes/b.stl", "/nowhere/c.dae"]

@@ -4,7 +4,7 @@ import pytest
 
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.resources import find_resource
-from asynfusion_ros.settings import Settings, setting
+from asynfusion_ros.settings import SettingInfo, Settings, setting, settings_from_text
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,29 @@ def test_a_malformed_file_is_refused(tmp_path):
 def test_a_missing_resource_names_the_places_searched():
     with pytest.raises(ConfigError, match="models/nothing"):
         find_resource("models/nothing")
+
+
+@pytest.mark.parametrize(
+    ("info", "value", "said"),
+    [
+        (SettingInfo("", minimum=0), -1, "x is -1; it must be at least 0"),
+        (SettingInfo("", "m", maximum=2.5), 3.0, "x is 3.0 m; it must be at most 2.5 m"),
+        (SettingInfo("", "s", 0.0, 2.5), 3.0, "x is 3.0 s; it must lie in [0.0, 2.5] s"),
+    ],
+)
+def test_a_range_is_told_by_the_ends_it_has(info, value, said):
+    with pytest.raises(ConfigError) as error:
+        info.check("x", value)
+    assert str(error.value) == said
+
+
+@dataclass(frozen=True)
+class Counted(Settings):
+    count: int = setting(1, doc="how many", minimum=0)
+    rate_hz: float = setting(1.0, doc="rate", unit="Hz")
+
+
+@pytest.mark.parametrize(("word", "kind"), [("rate_hz", "a float"), ("count", "an int")])
+def test_a_word_that_is_no_number_is_named_with_its_article(word, kind):
+    with pytest.raises(ConfigError, match=f"{word}:=x is not {kind}$"):
+        settings_from_text(Counted, {word: "x"})
