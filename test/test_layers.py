@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -186,3 +188,18 @@ def test_a_cycle_is_seen():
     assert len(set(cycle_in(module_graph(modules)))) == 3
     del modules["asynfusion_ros.motion.c"]
     assert cycle_in(module_graph(modules)) == []
+
+
+def test_the_launch_file_does_not_wait_for_torch():
+    code = f"import {PACKAGE}.graph, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPO, check=False).returncode == 0
+
+
+def test_what_sampling_offers_is_there():
+    pytest.importorskip("torch", reason="torch is not installed")
+    from asynfusion_ros import sampling
+
+    assert [name for name in sampling.__all__ if getattr(sampling, name) is None] == []
+    assert "build_sampler" in sampling.__all__
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        sampling.nonsense  # noqa: B018
