@@ -18,7 +18,8 @@ from asynfusion_ros.retarget.robot_map import RobotMap
 
 CONFIG: Final = "rviz/avatar.rviz"
 _FACE, _GRID = "Face", "Grid"  # names of displays in that file
-_ABOVE_M = 0.12  # heads and antennas stand above the joints that a URDF knows
+_ABOVE_M = 0.15  # heads and antennas stand above the joints that a URDF knows
+_LETTERS = 0.023  # of the board, as a share of what is shown: as large as beside the avatar
 _BESIDE_RAD = 0.3  # a little from the side: depth is seen better
 _OPENING_RAD = math.radians(22.5)  # half of what RViz's camera sees
 
@@ -35,8 +36,8 @@ def view_robot(robot_map: RobotMap, robot: RobotModel) -> Path:
     written.
     """
     document = read_yaml(find_resource(CONFIG), ConfigError)
-    low_m, high_m = robot.heights_m
-    span_m = 1.3 * (high_m - low_m) + 0.3
+    low_m, _ = robot.heights_m
+    span_m = _span_m(robot)
     manager = document["Visualization Manager"]
     forward = robot_map.forward
     manager["Views"]["Current"] |= {
@@ -55,13 +56,19 @@ def view_robot(robot_map: RobotMap, robot: RobotModel) -> Path:
 
 def place_board(robot: RobotModel) -> dict[str, Any]:
     """Return parameters of the board node with which it stands above a robot."""
-    low_m, high_m = robot.heights_m
-    letters_m = min(max(0.022 * (high_m - low_m), 0.008), 0.05)
+    _, high_m = robot.heights_m
+    letters_m = min(max(_LETTERS * _span_m(robot), 0.008), 0.05)
     return {
         "frame_id": robot.root,
         "height_m": high_m + 7.0 * letters_m + _ABOVE_M,
         "letters_m": letters_m,
     }
+
+
+def _span_m(robot: RobotModel) -> float:
+    """Return the height of a robot together with the board above it."""
+    low_m, high_m = robot.heights_m
+    return 1.3 * (high_m - low_m) + 0.3
 
 
 def _write(name: str, text: str) -> Path:

@@ -53,7 +53,7 @@ def test_the_board_stands_above_whoever_is_shown(tmp_path):
     board = next(s for s in describe_graph(given) if s.name == "board").parameters
     robot = RobotModel.load(urdf)
     assert board["frame_id"] == robot.root
-    assert robot.heights_m[1] < board["height_m"] < robot.heights_m[1] + 0.2
+    assert robot.heights_m[1] < board["height_m"] < robot.heights_m[1] + 0.3
     assert set(board) <= {n for n, _ in BoardSettings.describe()}
 
 
@@ -97,7 +97,9 @@ def test_rviz_looks_at_the_whole_robot_from_its_front(name, tmp_path, monkeypatc
     low_m, high_m = robot.heights_m
     camera = view["Views"]["Current"]
     seen_m = camera["Distance"] * np.tan(np.radians(22.5))
-    board_m = specs["board"].parameters["height_m"]
+    letters_m = specs["board"].parameters["letters_m"]
+    board_m = specs["board"].parameters["height_m"] + 5 * letters_m
+    assert 0.012 < letters_m / (2 * seen_m) < 0.022, "it can be read, and fits"
     assert camera["Focal Point"]["Z"] - seen_m < low_m
     assert camera["Focal Point"]["Z"] + seen_m > board_m > high_m
     assert displays["Grid"]["Offset"]["Z"] == pytest.approx(low_m, abs=1e-3)
