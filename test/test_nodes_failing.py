@@ -17,6 +17,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 from asynfusion_ros.errors import ConfigError  # noqa: E402
 from asynfusion_ros.nodes import avatar_node, avatar_parts  # noqa: E402
 from asynfusion_ros.nodes.avatar_node import AvatarNode  # noqa: E402
+from asynfusion_ros.nodes.interface import EVENTS_QOS  # noqa: E402
 
 RETRY_S = 0.1
 PARTS = ("MotionOutput", "ConversationOutput", "RobotOutput", "FaceMeshOutput")
@@ -85,7 +86,7 @@ def test_it_is_tried_again_ever_more_rarely_and_announced_once(graph, monkeypatc
     broken = Broken(avatar_parts.RobotOutput, 4)
     monkeypatch.setattr(avatar_parts, "RobotOutput", broken)
     observer = graph.node()
-    said = collect(observer, Log, "/rosout", 10)
+    said = collect(observer, Log, "/rosout", EVENTS_QOS)  # also what came before
     node = graph.add(AvatarNode, make_engine=stub_engine)
     wait_for(lambda: node.state == "active")
     gaps_s = [b - a for a, b in pairwise(broken.moments_s)]

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.ros
 
 from asynfusion_ros.msg import FaceBlendshapes  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from rcl_interfaces.msg import Log  # noqa: E402
 from robot_helpers import build_urdf, robot  # noqa: E402
 from ros_helpers import collect, ros_graph, wait_for  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
@@ -26,6 +27,7 @@ from asynfusion_ros.nodes.conversions import (  # noqa: E402
 from asynfusion_ros.nodes.interface import (  # noqa: E402
     BLENDSHAPES,
     DIAGNOSTICS,
+    EVENTS_QOS,
     JOINT_STATES,
     JOINT_TRAJECTORY,
     LATCHED_QOS,
@@ -60,6 +62,29 @@ def send_poses(node, count):
         face = make_blendshapes("avatar")
         face.header.stamp = stamp
         faces.publish(face)
+
+
+def test_rviz_gets_files_for_meshes_and_a_warning_for_those_that_are_gone(tmp_path):
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "head.stl").touch()
+    names = ("package://assets/head.stl", "package://assets/gone.stl")
+    shape = '<visual><geometry><mesh filename="{}"/></geometry></visual>'
+    shapes = "".join(shape.format(name) for name in names)
+    path = tmp_path / "jvrc1.urdf"
+    text = build_urdf("jvrc1")
+    path.write_text(text.replace('<link name="root"/>', f'<link name="root">{shapes}</link>'))
+    with ros_graph() as graph:
+        observer = graph.node()
+        texts = collect(observer, String, ROBOT_DESCRIPTION, LATCHED_QOS)
+        said = collect(observer, Log, "/rosout", EVENTS_QOS)  # also what came before
+        graph.add(RetargetNode, parameters={"robot": "jvrc1", "urdf": str(path)})
+        wait_for(lambda: texts)
+        wait_for(lambda: [m for _, m in said if "joints follow" in m.msg])
+    assert (tmp_path / "assets" / "head.stl").as_uri() in texts[0][1].data
+    assert names[1] in texts[0][1].data
+    warnings = [m.msg for _, m in said if "not on this machine" in m.msg]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("1 mesh of the robot is not on this machine")
 
 
 def test_joints_and_trajectories_follow(urdf):

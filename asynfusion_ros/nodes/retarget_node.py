@@ -86,8 +86,10 @@ class RetargetNode(Node):  # type: ignore[misc]  # rclpy is untyped
         """Return the URDF with meshes that RViz can open; warn of those that are not here."""
         located, missing = locate_meshes(urdf, folder)
         if missing:
+            few = len(missing) == 1
+            what = "1 mesh of the robot is" if few else f"{len(missing)} meshes of the robot are"
             self.get_logger().warning(
-                f"{len(missing)} meshes of the robot are not on this machine, so RViz lacks them: "
+                f"{what} not on this machine, so RViz lacks {'it' if few else 'them'}: "
                 f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}; install the package "
                 "that brings them, or keep them beside the URDF"
             )
