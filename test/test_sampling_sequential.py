@@ -236,6 +236,11 @@ def test_guidance_goes_from_the_unconditional_through_the_conditional_and_beyond
     other = {"audio": torch.randn(2, 6, 7), "manner": MannerBatch(torch.tensor([3, 3]))}
     torch.testing.assert_close(sample(0.0, **other), away)  # nothing told is heard
     torch.testing.assert_close(sample(2.5), away + 2.5 * (plain - away), rtol=1e-4, atol=1e-5)
+    request = make_request(known=2, batch=2)
+    own = sampler(model, guidance=2.5, gesture_guidance=1.0, **steps).sample_window(request)
+    torch.testing.assert_close(own.face, sample(2.5))
+    plain_body = sampler(model, **steps).sample_window(request).body
+    torch.testing.assert_close(own.body, plain_body, rtol=1e-4, atol=1e-5)
 
 
 def test_guided_branches_trade_features_and_go_on():

@@ -17,6 +17,7 @@ from training_helpers import make_prepared, make_recording, write_talk30
 from asynfusion_ros.cli import main
 from asynfusion_ros.diffusion import NoiseSchedule
 from asynfusion_ros.errors import ConfigError, DataError
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
@@ -229,18 +230,39 @@ def test_guidance_leads_away_from_what_is_said_without_speech(prepared):
     networks = [DualBranchDiT(TINY) for _ in range(2)]
     for p in networks[0].parameters():
         torch.nn.init.normal_(p, std=0.1)
-    ends = {}
+    ends, bodies = {}, {}
     for weight in (0.0, 1.0, 3.0):
-        settings = DistillSettings(guidance=weight, **FEW)
+        settings = DistillSettings(guidance=weight, gesture_guidance=1.0, **FEW)
         objective = DistillObjective(windows, statistics, schedule, settings, *networks)
         batch = objective.sample(0)
         noised = objective.add_noise(
             batch, (torch.full((4,), 500), torch.full((4,), 500)), torch.Generator().manual_seed(0)
         )
         x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
-        ends[weight] = objective._guided(batch, x, t)[0]
+        ends[weight], bodies[weight] = objective.guided(batch, x, t, objective.guide(batch))
     torch.testing.assert_close(ends[3.0], ends[0.0] + 3.0 * (ends[1.0] - ends[0.0]))
     assert not torch.allclose(ends[0.0], ends[1.0])
+    torch.testing.assert_close(bodies[3.0], bodies[1.0])  # the body's is its own
+    assert DistillSettings(guidance=1.5, mouth_guidance=1.1).guidances == (1.5, 1.1, 1.5)
+
+
+def test_the_mouth_may_be_guided_apart_from_the_face(prepared):
+    windows = PreparedWindows(prepared)
+    statistics, schedule = windows.measure(), NoiseSchedule.linear()
+    networks = [DualBranchDiT(TINY) for _ in range(2)]
+    for p in networks[0].parameters():
+        torch.nn.init.normal_(p, std=0.1)
+    faces = []
+    for mouth in (1.0, -1.0):
+        settings = DistillSettings(guidance=3.0, mouth_guidance=mouth, **FEW)
+        objective = DistillObjective(windows, statistics, schedule, settings, *networks)
+        batch = objective.sample(0)
+        last = torch.full((4,), 500)
+        noised = objective.add_noise(batch, (last, last), torch.Generator().manual_seed(0))
+        x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
+        faces.append(objective.guided(batch, x, t, objective.guide(batch))[0])
+    apart = (faces[0] - faces[1]).abs().amax(dim=(0, 1)) > 1e-5  # (51,)
+    assert apart.tolist() == [name in MOUTH_NAMES for name in FACE_NAMES]
 
 
 def test_another_network_cannot_resume(prepared, teacher):

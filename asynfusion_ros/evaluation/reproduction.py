@@ -27,8 +27,14 @@ class Variant:
     steps: tuple[int, int] = (DDIM_STEPS, DDIM_STEPS)
     coupling: str = "synchronous"
 
-    def sampler(self, execution: str = "sequential", guidance: float = 1.0) -> SamplerSettings:
-        """Return how its windows are sampled; `guidance` is for DDIM, students have it inside."""
+    def sampler(
+        self, execution: str = "sequential", guidances: tuple[float, float] = (1.0, 1.0)
+    ) -> SamplerSettings:
+        """Return how its windows are sampled.
+
+        `guidances`, of face and body, are for DDIM; students have theirs inside.
+        """
+        face, body = guidances if self.method == "ddim" else (1.0, 1.0)
         return SamplerSettings(
             method=self.method,
             expression_steps=self.steps[0],
@@ -36,7 +42,8 @@ class Variant:
             coupling=self.coupling,
             execution=execution,
             pacing="parallel" if self.coupling == "asynchronous" else "free",
-            guidance=guidance if self.method == "ddim" else 1.0,
+            guidance=face,
+            gesture_guidance=body,
             timeout_s=600.0,
         )
 

@@ -136,7 +136,7 @@ class Study:
     def figures(self, folder: Path, variant: Variant, seeds: int, seed: int = 0) -> Row:
         """Return the figures of one network sampled one way, measured only once."""
         config = json.loads((folder / CONFIG_FILE).read_text())
-        sampler = variant.sampler(guidance=learned_guidance(config))
+        sampler = variant.sampler(guidances=learned_guidances(config))
         about = {
             "weights": config["weights_sha256"],
             "autoencoders": [e.identity for e in self.ruler.embeddings],
@@ -195,7 +195,7 @@ class Study:
         """
         checkpoint = Checkpoint.load(folder)
         extractor = self.extractor(checkpoint)
-        sampler = variant.sampler(execution, learned_guidance(checkpoint.description.to_dict()))
+        sampler = variant.sampler(execution, learned_guidances(checkpoint.description.to_dict()))
         generator = open_generator(checkpoint, EngineSettings(), sampler, extractor)
         samples = self.held_out[0].samples[: generator.plan.sample_count]
         sound = np.resize(samples, generator.plan.sample_count).astype(np.float32)
@@ -215,9 +215,12 @@ class Study:
         return measure_subjects({"model": clips}, self.held_out, self.ruler)["model"]
 
 
-def learned_guidance(config: Mapping[str, Any]) -> float:
-    """Return the guidance that a model's student learned; its teacher needs it to be compared."""
-    return float(config["training"].get("distill", {}).get("guidance", 1.0))
+def learned_guidances(config: Mapping[str, Any]) -> tuple[float, float]:
+    """Return what guidance a model's student learned; its teacher needs it to be compared."""
+    learned = config["training"].get("distill", {})
+    face = float(learned.get("guidance", 1.0))
+    body = float(learned.get("gesture_guidance", -1.0))
+    return face, face if body < 0.0 else body
 
 
 def prepare_once(folders: Sequence[Path], out: Path, settings: PrepareSettings, say: Say) -> Path:

@@ -130,7 +130,8 @@ class BranchWindow:
         """Move to the next time with the network's `output` (B, T, D) of a step (see `affine`)."""
         if self.process.guided:
             told, untold = output.chunk(2)  # (B, T, D) each
-            output = untold + self.process.guidance * (told - untold)  # (B, T, D)
+            weight = self.process.guidance_of(self.name)
+            output = untold + weight * (told - untold)  # (B, T, D)
         moved = self._offset[index]  # (B, T, D), which no other step needs
         moved.addcmul_(self._gain[index], output)  # (B, T, D)
         self.x = moved.addcmul_(self._keep[index], self.x)  # (B, T, D)

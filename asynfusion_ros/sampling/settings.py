@@ -62,6 +62,9 @@ class SamplerSettings(Settings):
         minimum=0.0,
         maximum=20.0,
     )
+    gesture_guidance: float = setting(
+        -1.0, doc="The same of the body, where it differs; -1: as the face", minimum=-1, maximum=20
+    )
     runtime: str = setting(
         "auto",
         doc="What runs the network: ONNX Runtime, on the CPU (onnx), torch, or the faster of them "
@@ -104,9 +107,9 @@ class SamplerSettings(Settings):
     def __post_init__(self) -> None:
         """Check ranges, and that synchronous branches have equally many steps."""
         super().__post_init__()
-        if self.method == "lcm" and self.guidance != 1.0:
+        if self.method == "lcm" and self.guidances != (1.0, 1.0):
             raise ConfigError(
-                f"SamplerSettings.guidance is {self.guidance} with method 'lcm', whose guidance "
+                f"SamplerSettings.guidance is {self.guidances} with method 'lcm', whose guidance "
                 "was fixed when it was distilled; leave it at 1, or choose method 'ddim'"
             )
         if self.method == "ddim" and self.warm_begin != 1.0:
@@ -120,6 +123,12 @@ class SamplerSettings(Settings):
                 f"expression and {self.gesture_steps} gesture steps; make them equal, or choose "
                 "'asynchronous'"
             )
+
+    @property
+    def guidances(self) -> tuple[float, float]:
+        """The guidance of face and body."""
+        own = self.gesture_guidance
+        return self.guidance, self.guidance if own < 0.0 else own
 
     def steps_of(self, branch: str) -> int:
         """Return the steps per window of `branch`, 'expression' or 'gesture'."""

@@ -112,7 +112,8 @@ class StaticBranch:
         output = self.branch.finish(state).float()  # (B, T, D)
         if self.process.guided:
             told, untold = output.chunk(2)  # (B, T, D) each
-            output = untold + self.process.guidance * (told - untold)  # (B, T, D)
+            weight = self.process.guidance_of(self.branch.name)
+            output = untold + weight * (told - untold)  # (B, T, D)
         moved = torch.addcmul(self._offset[step], self._gain[step], output)  # (B, T, D)
         torch.addcmul(moved, self._keep[step], self.x, out=self.x)
 

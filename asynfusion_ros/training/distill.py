@@ -7,10 +7,12 @@ other; the partner's features stand at a diffusion time of their own, as in asyn
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from asynfusion_ros.diffusion import NoiseSchedule, consistency, ddim_step
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.networks import Condition, DualBranchDiT
 from asynfusion_ros.training.batches import Batch, PreparedWindows, Statistics
 from asynfusion_ros.training.losses import pseudo_huber, weighted_mean
@@ -34,6 +36,12 @@ class DistillObjective(Objective):
         super().__init__(windows, statistics, schedule, settings)
         self._distill = settings
         self._teacher, self._target = teacher.requires_grad_(False), target.requires_grad_(False)
+        face, mouth, body = settings.guidances
+        of_mouth = torch.from_numpy(np.isin(FACE_NAMES, MOUTH_NAMES)).to(self.device)
+        self._weights_of_guidance = (
+            torch.where(of_mouth, mouth, face),  # (51,)
+            torch.tensor(body, device=self.device),
+        )
         self._validation = TeacherObjective(windows, statistics, schedule, settings)
 
     def loss(self, student: DualBranchDiT, draw: int, generator: torch.Generator) -> Tensor:
@@ -88,7 +96,7 @@ class DistillObjective(Objective):
     def guide(self, batch: Batch) -> tuple[Condition, ...]:
         """Return what the teacher is told of the batch, and what it is not told where guided."""
         told = self.condition(self._teacher, batch)
-        if self._distill.guidance == 1.0:
+        if set(self._distill.guidances) == {1.0}:
             return (told,)
         return told, self.condition(self._teacher, batch.without_condition())
 
@@ -100,8 +108,10 @@ class DistillObjective(Objective):
         )
         if not untold:
             return told
-        weight = self._distill.guidance
-        face, body = (u + weight * (c - u) for c, u in zip(told, untold[0], strict=True))
+        face, body = (
+            u + weight * (c - u)
+            for weight, c, u in zip(self._weights_of_guidance, told, untold[0], strict=True)
+        )
         return face, body
 
     def _consistent(self, network: DualBranchDiT, batch: Batch, x: Pair, t: Pair) -> Pair:

@@ -141,6 +141,15 @@ class DistillSettings(TrainSettings):
         minimum=0.0,
         maximum=20.0,
     )
+    mouth_guidance: float = setting(
+        -1.0,
+        doc="The same of the mouth's channels, where it differs; -1: as the rest of the face",
+        minimum=-1,
+        maximum=20,
+    )
+    gesture_guidance: float = setting(
+        -1.0, doc="The same of the body, where it differs; -1: as the face", minimum=-1, maximum=20
+    )
     origin: int = setting(50, doc="Diffusion times that are distilled", minimum=1)
     expression_steps: int = setting(
         4, doc="Steps of the face that trajectory aims for", minimum=1, maximum=1000
@@ -151,6 +160,15 @@ class DistillSettings(TrainSettings):
     data_weight: float = setting(
         0.1, doc="Weight of the plain error against the data (eq. 7)", minimum=0.0
     )
+
+    @property
+    def guidances(self) -> tuple[float, float, float]:
+        """The guidance of face, mouth and body."""
+        mouth, body = (
+            self.guidance if own < 0.0 else own
+            for own in (self.mouth_guidance, self.gesture_guidance)
+        )
+        return self.guidance, mouth, body
 
     @property
     def lcm_form(self) -> str:
