@@ -224,45 +224,43 @@ def test_half_precision_and_the_plain_form_run(prepared, teacher, tmp_path):
     assert Checkpoint.load(tmp_path / "plain").description.training["distill"]["form"] == plain.form
 
 
-def test_guidance_leads_away_from_what_is_said_without_speech(prepared):
+def guided(prepared, networks, **guidance):
+    """What a teacher says of a batch of its own noise, face and body."""
     windows = PreparedWindows(prepared)
-    statistics, schedule = windows.measure(), NoiseSchedule.linear()
+    settings = DistillSettings(**guidance, **FEW)
+    objective = DistillObjective(
+        windows, windows.measure(), NoiseSchedule.linear(), settings, *networks
+    )
+    batch, middle = objective.sample(0), torch.full((4,), 500)
+    noised = objective.add_noise(batch, (middle, middle), torch.Generator().manual_seed(0))
+    x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
+    return objective.guided(batch, x, t, objective.guide(batch))
+
+
+def lively_networks():
     networks = [DualBranchDiT(TINY) for _ in range(2)]
     for p in networks[0].parameters():
         torch.nn.init.normal_(p, std=0.1)
-    ends, bodies = {}, {}
+    return networks
+
+
+def test_guidance_leads_away_from_what_is_said_without_speech(prepared):
+    networks, ends, bodies = lively_networks(), {}, {}
     for weight in (0.0, 1.0, 3.0):
-        settings = DistillSettings(guidance=weight, gesture_guidance=1.0, **FEW)
-        objective = DistillObjective(windows, statistics, schedule, settings, *networks)
-        batch = objective.sample(0)
-        noised = objective.add_noise(
-            batch, (torch.full((4,), 500), torch.full((4,), 500)), torch.Generator().manual_seed(0)
-        )
-        x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
-        ends[weight], bodies[weight] = objective.guided(batch, x, t, objective.guide(batch))
+        said = guided(prepared, networks, guidance=weight, gesture_guidance=1.0)
+        ends[weight], bodies[weight] = said
     torch.testing.assert_close(ends[3.0], ends[0.0] + 3.0 * (ends[1.0] - ends[0.0]))
     assert not torch.allclose(ends[0.0], ends[1.0])
     torch.testing.assert_close(bodies[3.0], bodies[1.0])  # the body's is its own
-    assert DistillSettings(guidance=1.5, mouth_guidance=1.1).guidances == (1.5, 1.1, 1.5)
 
 
 def test_the_mouth_may_be_guided_apart_from_the_face(prepared):
-    windows = PreparedWindows(prepared)
-    statistics, schedule = windows.measure(), NoiseSchedule.linear()
-    networks = [DualBranchDiT(TINY) for _ in range(2)]
-    for p in networks[0].parameters():
-        torch.nn.init.normal_(p, std=0.1)
-    faces = []
-    for mouth in (1.0, -1.0):
-        settings = DistillSettings(guidance=3.0, mouth_guidance=mouth, **FEW)
-        objective = DistillObjective(windows, statistics, schedule, settings, *networks)
-        batch = objective.sample(0)
-        last = torch.full((4,), 500)
-        noised = objective.add_noise(batch, (last, last), torch.Generator().manual_seed(0))
-        x, t = (noised.x_face, noised.x_body), (noised.t_face, noised.t_body)
-        faces.append(objective.guided(batch, x, t, objective.guide(batch))[0])
-    apart = (faces[0] - faces[1]).abs().amax(dim=(0, 1)) > 1e-5  # (51,)
-    assert apart.tolist() == [name in MOUTH_NAMES for name in FACE_NAMES]
+    networks = lively_networks()
+    apart, alike = (
+        guided(prepared, networks, guidance=3.0, mouth_guidance=mouth)[0] for mouth in (1.0, -1.0)
+    )
+    moved = (apart - alike).abs().amax(dim=(0, 1)) > 1e-5  # (51,)
+    assert moved.tolist() == [name in MOUTH_NAMES for name in FACE_NAMES]
 
 
 def test_another_network_cannot_resume(prepared, teacher):

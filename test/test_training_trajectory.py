@@ -68,6 +68,17 @@ def test_in_one_substep_the_goal_is_what_the_teacher_says(prepared):
         torch.testing.assert_close(goal * free, own * free, rtol=1e-3, atol=2e-3)
 
 
+def test_branches_whose_steps_do_not_divide_are_equally_far_along(prepared):
+    objective = make(prepared, lively(), expression_steps=3, gesture_steps=4, independent_share=0.0)
+    assert [len(jumps) for jumps in objective.jumps] == [6, 4]
+    (face, body), ends = objective.draw_jumps(torch.Generator().manual_seed(0), 4000)
+    begins = [sorted(set(times.tolist())) for times in (face, body)]
+    assert begins == [sorted(jumps[:, 0].tolist()) for jumps in objective.jumps]
+    assert ((face - body).abs() <= 1000 // 4).all()  # no further than a step
+    assert (ends[0] < face).all()
+    assert (ends[1] < body).all()
+
+
 def test_guidance_and_more_substeps_move_the_goal(prepared):
     plain, guided, finer = (
         find_goals(make(prepared, lively(), **changes))[2][0]

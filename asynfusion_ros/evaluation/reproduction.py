@@ -9,6 +9,7 @@ import torch
 
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
+from asynfusion_ros.sampling.guidance import PLAIN, Guidance
 from asynfusion_ros.sampling.settings import SamplerSettings
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 
@@ -27,14 +28,9 @@ class Variant:
     steps: tuple[int, int] = (DDIM_STEPS, DDIM_STEPS)
     coupling: str = "synchronous"
 
-    def sampler(
-        self, execution: str = "sequential", guidances: tuple[float, float] = (1.0, 1.0)
-    ) -> SamplerSettings:
-        """Return how its windows are sampled.
-
-        `guidances`, of face and body, are for DDIM; students have theirs inside.
-        """
-        face, body = guidances if self.method == "ddim" else (1.0, 1.0)
+    def sampler(self, execution: str = "sequential", guidance: Guidance = PLAIN) -> SamplerSettings:
+        """Return how its windows are sampled; `guidance` is for DDIM, students have it inside."""
+        lead = guidance if self.method == "ddim" else PLAIN
         return SamplerSettings(
             method=self.method,
             expression_steps=self.steps[0],
@@ -42,8 +38,9 @@ class Variant:
             coupling=self.coupling,
             execution=execution,
             pacing="parallel" if self.coupling == "asynchronous" else "free",
-            guidance=face,
-            gesture_guidance=body,
+            guidance=lead.face,
+            mouth_guidance=lead.mouth,
+            gesture_guidance=lead.body,
             timeout_s=600.0,
         )
 

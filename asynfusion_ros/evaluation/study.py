@@ -34,6 +34,7 @@ from asynfusion_ros.evaluation.summary import Summary
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import CONFIG_FILE, Checkpoint
+from asynfusion_ros.sampling.guidance import AS_THE_FACE, Guidance
 from asynfusion_ros.streaming.generator import open_extractor
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.training.runs import distill_student, train_teacher
@@ -136,7 +137,7 @@ class Study:
     def figures(self, folder: Path, variant: Variant, seeds: int, seed: int = 0) -> Row:
         """Return the figures of one network sampled one way, measured only once."""
         config = json.loads((folder / CONFIG_FILE).read_text())
-        sampler = variant.sampler(guidances=learned_guidances(config))
+        sampler = variant.sampler(guidance=learned_guidance(config))
         about = {
             "weights": config["weights_sha256"],
             "autoencoders": [e.identity for e in self.ruler.embeddings],
@@ -195,7 +196,7 @@ class Study:
         """
         checkpoint = Checkpoint.load(folder)
         extractor = self.extractor(checkpoint)
-        sampler = variant.sampler(execution, learned_guidances(checkpoint.description.to_dict()))
+        sampler = variant.sampler(execution, learned_guidance(checkpoint.description.to_dict()))
         generator = open_generator(checkpoint, EngineSettings(), sampler, extractor)
         samples = self.held_out[0].samples[: generator.plan.sample_count]
         sound = np.resize(samples, generator.plan.sample_count).astype(np.float32)
@@ -215,12 +216,11 @@ class Study:
         return measure_subjects({"model": clips}, self.held_out, self.ruler)["model"]
 
 
-def learned_guidances(config: Mapping[str, Any]) -> tuple[float, float]:
+def learned_guidance(config: Mapping[str, Any]) -> Guidance:
     """Return what guidance a model's student learned; its teacher needs it to be compared."""
     learned = config["training"].get("distill", {})
-    face = float(learned.get("guidance", 1.0))
-    body = float(learned.get("gesture_guidance", -1.0))
-    return face, face if body < 0.0 else body
+    names = ("mouth_guidance", "gesture_guidance")
+    return Guidance.of(learned.get("guidance", 1.0), *(learned.get(n, AS_THE_FACE) for n in names))
 
 
 def prepare_once(folders: Sequence[Path], out: Path, settings: PrepareSettings, say: Say) -> Path:

@@ -78,6 +78,7 @@ class BranchWindow:
         batch, frames, _ = request.audio.shape
         self._shape = (batch, frames, branch.dim)
         self._copies = 2 if process.guided else 1
+        self._guidance = torch.as_tensor(process.guidance.weight_of(self.name)).to(self._device)
         given = request.known(self.name)
         given = None if given is None else given.to(self._device)
         self.x: Tensor
@@ -130,8 +131,7 @@ class BranchWindow:
         """Move to the next time with the network's `output` (B, T, D) of a step (see `affine`)."""
         if self.process.guided:
             told, untold = output.chunk(2)  # (B, T, D) each
-            weight = self.process.guidance_of(self.name)
-            output = untold + weight * (told - untold)  # (B, T, D)
+            output = untold + self._guidance * (told - untold)  # (B, T, D)
         moved = self._offset[index]  # (B, T, D), which no other step needs
         moved.addcmul_(self._gain[index], output)  # (B, T, D)
         self.x = moved.addcmul_(self._keep[index], self.x)  # (B, T, D)

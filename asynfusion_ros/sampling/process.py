@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from asynfusion_ros.diffusion import NoiseSchedule, ddim_timesteps, lcm_timesteps
 from asynfusion_ros.diffusion.lcm import CONSISTENCY
+from asynfusion_ros.sampling.guidance import PLAIN, Guidance
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,7 @@ class Process:
         lcm_origin: number of times that the LCM was distilled at.
         lcm_form: what it was distilled to do (see `LCM_FORMS`).
         blend_below: noise level sqrt(1 - abar) under which known frames are blended.
-        guidances: weight w of classifier-free guidance, u + w (c - u), of face and body; 1 samples
-            without.
+        guidance: weights of classifier-free guidance; all 1 samples without.
         warm_begin: share of the diffusion that is left to windows whose motion continues known
             frames; 1 starts them from noise as well.
         spread: factors of each branch's noise by channel (D,), where they are not 1.
@@ -35,7 +35,7 @@ class Process:
     schedule: NoiseSchedule
     lcm_origin: int
     blend_below: float
-    guidances: tuple[float, float] = (1.0, 1.0)
+    guidance: Guidance = PLAIN
     warm_begin: float = 1.0
     lcm_form: str = CONSISTENCY
     spread: Mapping[str, npt.NDArray[np.float32] | None] = field(
@@ -50,11 +50,7 @@ class Process:
     @property
     def guided(self) -> bool:
         """Whether each step also asks what the network would do without speech and manner."""
-        return self.guidances != (1.0, 1.0)
-
-    def guidance_of(self, branch: str) -> float:
-        """Return the weight of guidance in `branch`, 'expression' or 'gesture'."""
-        return self.guidances[branch == "gesture"]
+        return self.guidance.leads
 
     def times(self, count: int, warm: bool = False) -> tuple[int, ...]:
         """Return the falling diffusion times of `count` steps; raise ConfigError if impossible.

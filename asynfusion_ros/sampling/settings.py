@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.sampling.guidance import AS_THE_FACE, Guidance
 from asynfusion_ros.settings import Settings, setting
 
 
@@ -62,8 +63,11 @@ class SamplerSettings(Settings):
         minimum=0.0,
         maximum=20.0,
     )
+    mouth_guidance: float = setting(
+        AS_THE_FACE, doc="The same of the mouth; -1: as the face", minimum=-1.0, maximum=20.0
+    )
     gesture_guidance: float = setting(
-        -1.0, doc="The same of the body, where it differs; -1: as the face", minimum=-1, maximum=20
+        AS_THE_FACE, doc="The same of the body; -1: as the face", minimum=-1.0, maximum=20.0
     )
     runtime: str = setting(
         "auto",
@@ -107,9 +111,9 @@ class SamplerSettings(Settings):
     def __post_init__(self) -> None:
         """Check ranges, and that synchronous branches have equally many steps."""
         super().__post_init__()
-        if self.method == "lcm" and self.guidances != (1.0, 1.0):
+        if self.method == "lcm" and self.weights.leads:
             raise ConfigError(
-                f"SamplerSettings.guidance is {self.guidances} with method 'lcm', whose guidance "
+                f"SamplerSettings.guidance is {self.weights} with method 'lcm', whose guidance "
                 "was fixed when it was distilled; leave it at 1, or choose method 'ddim'"
             )
         if self.method == "ddim" and self.warm_begin != 1.0:
@@ -125,10 +129,9 @@ class SamplerSettings(Settings):
             )
 
     @property
-    def guidances(self) -> tuple[float, float]:
-        """The guidance of face and body."""
-        own = self.gesture_guidance
-        return self.guidance, self.guidance if own < 0.0 else own
+    def weights(self) -> Guidance:
+        """The guidance of face, mouth and body."""
+        return Guidance.of(self.guidance, self.mouth_guidance, self.gesture_guidance)
 
     def steps_of(self, branch: str) -> int:
         """Return the steps per window of `branch`, 'expression' or 'gesture'."""

@@ -65,6 +65,7 @@ class StaticBranch:
         }
         self._draws = torch.tensor(steps.draws, device=device)
         self._times = torch.tensor(times, device=device, dtype=torch.float32)
+        self._guidance = torch.as_tensor(process.guidance.weight_of(branch.name)).to(device)
         spread = process.spread.get(branch.name)
         self._spread = None if spread is None else torch.from_numpy(spread).to(device)
         batch, frames, width = shape.batch, shape.frames, branch.position.shape[1]
@@ -112,8 +113,7 @@ class StaticBranch:
         output = self.branch.finish(state).float()  # (B, T, D)
         if self.process.guided:
             told, untold = output.chunk(2)  # (B, T, D) each
-            weight = self.process.guidance_of(self.branch.name)
-            output = untold + weight * (told - untold)  # (B, T, D)
+            output = untold + self._guidance * (told - untold)  # (B, T, D)
         moved = torch.addcmul(self._offset[step], self._gain[step], output)  # (B, T, D)
         torch.addcmul(moved, self._keep[step], self.x, out=self.x)
 

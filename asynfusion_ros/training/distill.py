@@ -7,13 +7,12 @@ other; the partner's features stand at a diffusion time of their own, as in asyn
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from asynfusion_ros.diffusion import NoiseSchedule, consistency, ddim_step
-from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.networks import Condition, DualBranchDiT
+from asynfusion_ros.sampling.window import BRANCHES
 from asynfusion_ros.training.batches import Batch, PreparedWindows, Statistics
 from asynfusion_ros.training.losses import pseudo_huber, weighted_mean
 from asynfusion_ros.training.settings import DistillSettings
@@ -36,12 +35,10 @@ class DistillObjective(Objective):
         super().__init__(windows, statistics, schedule, settings)
         self._distill = settings
         self._teacher, self._target = teacher.requires_grad_(False), target.requires_grad_(False)
-        face, mouth, body = settings.guidances
-        of_mouth = torch.from_numpy(np.isin(FACE_NAMES, MOUTH_NAMES)).to(self.device)
-        self._weights_of_guidance = (
-            torch.where(of_mouth, mouth, face),  # (51,)
-            torch.tensor(body, device=self.device),
-        )
+        self._guidance = [
+            torch.as_tensor(settings.weights.weight_of(branch)).to(self.device)
+            for branch in BRANCHES
+        ]
         self._validation = TeacherObjective(windows, statistics, schedule, settings)
 
     def loss(self, student: DualBranchDiT, draw: int, generator: torch.Generator) -> Tensor:
@@ -96,7 +93,7 @@ class DistillObjective(Objective):
     def guide(self, batch: Batch) -> tuple[Condition, ...]:
         """Return what the teacher is told of the batch, and what it is not told where guided."""
         told = self.condition(self._teacher, batch)
-        if set(self._distill.guidances) == {1.0}:
+        if not self._distill.weights.leads:
             return (told,)
         return told, self.condition(self._teacher, batch.without_condition())
 
@@ -110,7 +107,7 @@ class DistillObjective(Objective):
             return told
         face, body = (
             u + weight * (c - u)
-            for weight, c, u in zip(self._weights_of_guidance, told, untold[0], strict=True)
+            for weight, c, u in zip(self._guidance, told, untold[0], strict=True)
         )
         return face, body
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from asynfusion_ros.diffusion import PREDICTIONS
 from asynfusion_ros.diffusion.lcm import CONSISTENCY, LCM_FORMS, TRAJECTORY
+from asynfusion_ros.sampling.guidance import AS_THE_FACE, Guidance
 from asynfusion_ros.settings import Settings, setting
 
 PRECISIONS = ("fp32", "bf16")
@@ -142,13 +143,10 @@ class DistillSettings(TrainSettings):
         maximum=20.0,
     )
     mouth_guidance: float = setting(
-        -1.0,
-        doc="The same of the mouth's channels, where it differs; -1: as the rest of the face",
-        minimum=-1,
-        maximum=20,
+        AS_THE_FACE, doc="The same of the mouth; -1: as the face", minimum=-1.0, maximum=20.0
     )
     gesture_guidance: float = setting(
-        -1.0, doc="The same of the body, where it differs; -1: as the face", minimum=-1, maximum=20
+        AS_THE_FACE, doc="The same of the body; -1: as the face", minimum=-1.0, maximum=20.0
     )
     origin: int = setting(50, doc="Diffusion times that are distilled", minimum=1)
     expression_steps: int = setting(
@@ -162,13 +160,9 @@ class DistillSettings(TrainSettings):
     )
 
     @property
-    def guidances(self) -> tuple[float, float, float]:
+    def weights(self) -> Guidance:
         """The guidance of face, mouth and body."""
-        mouth, body = (
-            self.guidance if own < 0.0 else own
-            for own in (self.mouth_guidance, self.gesture_guidance)
-        )
-        return self.guidance, mouth, body
+        return Guidance.of(self.guidance, self.mouth_guidance, self.gesture_guidance)
 
     @property
     def lcm_form(self) -> str:

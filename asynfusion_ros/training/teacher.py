@@ -94,14 +94,16 @@ class Objective:
         )
         return face, body
 
+    @property
+    def noise_spread(self) -> Tensor:
+        """The spread of the face's noise, by channel or of all."""
+        return torch.ones(())
+
     def add_noise(self, batch: Batch, times: Pair, generator: torch.Generator) -> Noised:
         """Noise both streams; what a window lacks, face or body, is pure noise."""
         face, body = (torch.randn(x.shape, generator=generator) for x in (batch.face, batch.body))
-        return self.noise_with(batch, times, face, body)
-
-    def noise_with(self, batch: Batch, times: Pair, face: Tensor, body: Tensor) -> Noised:
-        """Noise both streams with the given noise (B, T, D), as `add_noise` does."""
-        noise_face, noise_body = face.to(self.device), body.to(self.device)
+        noise_face = (face * self.noise_spread).to(self.device)
+        noise_body = body.to(self.device)
         t_face, x_face = self._noise(batch.face, noise_face, times[0], batch.has_face)
         t_body, x_body = self._noise(batch.body, noise_body, times[1], batch.has_body)
         return Noised(t_face, t_body, noise_face, noise_body, x_face, x_body)

@@ -7,11 +7,13 @@ what might be: the goal follows from the noise, and the student's people differ 
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
 from asynfusion_ros.diffusion import (
-    NoiseSchedule,
     ddim_step,
     find_landing,
     plan_jumps,
@@ -19,38 +21,32 @@ from asynfusion_ros.diffusion import (
 )
 from asynfusion_ros.networks import DualBranchDiT
 from asynfusion_ros.sampling.description import spread_noise
-from asynfusion_ros.training.batches import Batch, PreparedWindows, Statistics
+from asynfusion_ros.training.batches import Batch
 from asynfusion_ros.training.distill import DistillObjective
 from asynfusion_ros.training.losses import weighted_mean
-from asynfusion_ros.training.settings import DistillSettings
 from asynfusion_ros.training.teacher import Noised, Pair
 
 
 class TrajectoryObjective(DistillObjective):
     """How far the student's steps land from where the teacher's path leads."""
 
-    def __init__(
-        self,
-        windows: PreparedWindows,
-        statistics: Statistics,
-        schedule: NoiseSchedule,
-        settings: DistillSettings,
-        teacher: DualBranchDiT,
-        target: DualBranchDiT,
-    ) -> None:
-        """Keep the frozen teacher, and plan the jumps of both branches; see DistillObjective.
+    @cached_property
+    def jumps(self) -> tuple[Tensor, Tensor]:
+        """Where the steps of face and body begin and should land, (N, 2) and (M, 2).
 
         Both begin at the times of the finer sampler, so that the other is good in as many steps,
         too. Raises ConfigError where there are more steps than distilled times.
         """
-        super().__init__(windows, statistics, schedule, settings, teacher, target)
-        counts = (settings.expression_steps, settings.gesture_steps)
-        self._jumps = [
-            torch.tensor(plan_jumps(own, max(counts), settings.origin, schedule.steps))
-            for own in counts
-        ]  # (N, 2) each
-        spread = spread_noise(settings.temperatures)
-        self._noise_spread = 1.0 if spread is None else torch.from_numpy(spread)
+        counts = (self._distill.expression_steps, self._distill.gesture_steps)
+        grid = (max(counts), self._distill.origin, self.schedule.steps)
+        face, body = (torch.tensor(plan_jumps(own, *grid)).to(self.device) for own in counts)
+        return face, body
+
+    @property
+    def noise_spread(self) -> Tensor:
+        """The temperatures that the face will be sampled with, (51,)."""
+        spread = spread_noise(self._distill.temperatures)
+        return torch.ones(()) if spread is None else torch.from_numpy(spread)
 
     def loss(self, student: DualBranchDiT, draw: int, generator: torch.Generator) -> Tensor:
         """Return the loss of the batch that `draw` decides."""
@@ -73,17 +69,16 @@ class TrajectoryObjective(DistillObjective):
             total = total + self._distill.data_weight * weighted_mean((x0_hat - clean) ** 2, w)
         return torch.as_tensor(total)
 
-    def add_noise(self, batch: Batch, times: Pair, generator: torch.Generator) -> Noised:
-        """Noise both streams, the face with the temperatures that it will be sampled with."""
-        face, body = (torch.randn(x.shape, generator=generator) for x in (batch.face, batch.body))
-        return self.noise_with(batch, times, face * self._noise_spread, body)
-
     def draw_jumps(self, generator: torch.Generator, size: int) -> tuple[Pair, Pair]:
-        """Draw where both branches' jumps begin and where they end, (B,) each."""
-        drawn = self.draw_times(generator, size, len(self._jumps[0]))
+        """Draw where both branches' jumps begin and where they end, (B,) each.
+
+        What the branches draw together is how far along they are, in jumps of their own.
+        """
+        counts = [len(jumps) for jumps in self.jumps]
+        drawn = self.draw_times(generator, size, math.prod(counts))
         face, body = (
-            jumps.to(self.device)[len(jumps) - 1 - number]
-            for jumps, number in zip(self._jumps, drawn, strict=True)
+            jumps[number * len(jumps) // math.prod(counts)]
+            for jumps, number in zip(self.jumps, drawn, strict=True)
         )  # (B, 2)
         return (face[:, 0], body[:, 0]), (face[:, 1], body[:, 1])
 
