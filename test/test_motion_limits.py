@@ -8,7 +8,12 @@ from robot_helpers import part_of, speech_motion
 
 from asynfusion_ros.motion.collision import ArmGuard
 from asynfusion_ros.motion.hands import HandSynergy
-from asynfusion_ros.motion.limits import JointLimiter, JointTargets, to_joint_positions
+from asynfusion_ros.motion.limits import (
+    JointLimiter,
+    JointTargets,
+    share_beyond_limits,
+    to_joint_positions,
+)
 from asynfusion_ros.motion.skeleton import Skeleton
 
 FEW = settings(max_examples=12, deadline=None)
@@ -133,6 +138,19 @@ def test_a_clip_stays_within_its_positions_frame_by_frame():
     positions = to_joint_positions(SKELETON, bodies, 30.0)
     assert positions.shape == (30, 54)
     assert allowed(positions)
+
+
+def test_the_share_beyond_limits_is_what_the_limiter_counts():
+    skeleton, rng = Skeleton.load(), np.random.default_rng(0)
+    calm = speech_motion().body[:90]
+    for body in (calm, calm + 0.3 * rng.standard_normal(calm.shape)):
+        limiter = JointLimiter(skeleton)
+        for index, row in enumerate(body):
+            limiter.advance(row, 1.0 / 30.0 if index else 0.0)
+        counted = limiter.counts["position"] / (3 * len(skeleton.joints) * len(body))
+        # But for arms that the limiter had already taken off the torso.
+        assert share_beyond_limits(skeleton, body, 30.0) == pytest.approx(counted, rel=0.05)
+    assert counted > 0.01
 
 
 def test_hands_curl_at_rest_and_open_while_they_move():

@@ -5,14 +5,15 @@ import pytest
 from training_helpers import make_prepared
 
 from asynfusion_ros.data.talk30 import JOINTS
-from asynfusion_ros.motion.blendshapes import FACE_NAMES
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.training.batches import PreparedWindows
 from asynfusion_ros.training.rests import exchange_rests
 from asynfusion_ros.training.settings import TrainSettings
 
-BROW, LID, JAW, SMILE = (
-    FACE_NAMES.index(n) for n in ("browInnerUp", "eyeBlinkLeft", "jawOpen", "mouthSmileLeft")
+BROW, LID, JAW, SMILE, LIP = (
+    FACE_NAMES.index(n)
+    for n in ("browInnerUp", "eyeBlinkLeft", "jawOpen", "mouthSmileLeft", "mouthLowerDownLeft")
 )
 COUNT = 12
 
@@ -94,12 +95,37 @@ def test_how_lively_somebody_is_stays(batch):
     np.testing.assert_array_equal(told[:, lively], batch[2][:, lively])
 
 
-def test_who_was_not_wholly_measured_neither_gives_nor_takes(batch):
+def test_lips_are_drawn_as_far_as_the_givers_and_not_where_they_were_not(batch):
+    data, rests, styles = batch
+    data["face"][:, 5, LIP] = 0.0
+    moved, told = exchange(batch, 1.0)
+    for taker, row in enumerate(told[:-1]):
+        giver = giver_of(styles, row, "press")
+        scale = (rests["face"][giver, LIP] + 0.005) / (rests["face"][taker, LIP] + 0.005)
+        wanted = scale * data["face"][taker, :, LIP]
+        np.testing.assert_allclose(moved["face"][taker, :, LIP], wanted, rtol=1e-5)
+        assert giver_of(styles, row, "upper_lip") == giver
+
+
+def test_who_was_not_wholly_measured_gives_nothing_and_takes_at_the_mouth_alone(batch):
     data, _, styles = batch
     moved, told = exchange(batch, 1.0)
-    np.testing.assert_array_equal(moved["face"][-1], data["face"][-1])
-    np.testing.assert_array_equal(told[-1], styles[-1])
-    assert COUNT - 1 not in {giver_of(styles, row, name) for row in told[:-1] for name in ("lids",)}
+    mouth = np.isin(FACE_NAMES, MOUTH_NAMES)
+    np.testing.assert_array_equal(moved["face"][-1][:, ~mouth], data["face"][-1][:, ~mouth])
+    assert (moved["face"][-1][:, SMILE] != data["face"][-1][:, SMILE]).all()
+    np.testing.assert_array_equal(moved["body"][-1], data["body"][-1])
+    of_mouth = np.isin(STYLE_NAMES, ["smile", "corners", "upper_lip", "press", "shrug"])
+    np.testing.assert_array_equal(told[-1][~of_mouth], styles[-1][~of_mouth])
+    giver = giver_of(styles, told[-1], "press")
+    np.testing.assert_array_equal(told[-1][of_mouth], styles[giver][of_mouth])
+    assert COUNT - 1 not in {giver_of(styles, row, "lids") for row in told[:-1]}
+
+
+def test_a_mouth_that_was_not_measured_takes_nothing(batch):
+    batch[0]["face_mask"][-1] = 0.0
+    moved, told = exchange(batch, 1.0)
+    np.testing.assert_array_equal(moved["face"][-1], batch[0]["face"][-1])
+    np.testing.assert_array_equal(told[-1], batch[2][-1])
 
 
 def test_about_a_share_of_the_windows_is_exchanged(batch):

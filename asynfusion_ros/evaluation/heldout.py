@@ -40,10 +40,11 @@ from asynfusion_ros.evaluation.lips import (
     lip_vertex_error_mm,
 )
 from asynfusion_ros.evaluation.motion_windows import is_measured, mask_of
+from asynfusion_ros.evaluation.slow_motion import slow_ratios
 from asynfusion_ros.evaluation.summary import Summary, summarise_takes
 from asynfusion_ros.motion.blendshapes import lip_gap
 from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.limits import JointLimiter
+from asynfusion_ros.motion.limits import share_beyond_limits
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.streaming.generator import MotionGenerator
 
@@ -151,15 +152,6 @@ def measure_take(
     return figures
 
 
-def count_limit_hits(clip: MotionClip, skeleton: Skeleton) -> float:
-    """Return the share of joint positions that the limiter had to change (0 to 1)."""
-    limiter = JointLimiter(skeleton)
-    for index, body in enumerate(clip.body):
-        limiter.advance(body, 1.0 / clip.fps_hz if index else 0.0)
-    joints = 3 * len(skeleton.joints)
-    return limiter.counts["position"] / (joints * len(clip))
-
-
 def _face_figures(clip: MotionClip, recording: Recording, ruler: Ruler) -> Figures:
     truth = recording.clip
     targets, speech = lip_targets(recording, ruler.closures)
@@ -177,7 +169,7 @@ def _face_figures(clip: MotionClip, recording: Recording, ruler: Ruler) -> Figur
         if pace > 0.0:
             own = coordination.activity(clip, part).mean()
             figures[f"{part}_speed_ratio"] = float(own / pace)
-    return figures
+    return figures | slow_ratios(clip, truth, ("brows", "gaze"))
 
 
 def _body_figures(
@@ -196,14 +188,14 @@ def _body_figures(
     figures["body_l1_diversity"] = l1_diversity(own.reshape(len(own), -1))
     if recording.semantic is not None:
         figures["semantic_recall"] = semantic_recall(own, theirs, recording.semantic)
-    figures["limit_hits"] = count_limit_hits(clip, ruler.skeleton)
+    figures["limit_hits"] = share_beyond_limits(ruler.skeleton, clip.body, clip.fps_hz)
     figures["seam_ratio"] = metrics.seam_ratio(clip, ruler.hop_frames)
     speed = metrics.body_speed_rad_s(truth, measured)
     jerk = metrics.body_jerk_rad_s3(truth, measured)
     if speed > 0.0 and jerk > 0.0:  # a person who does not move has no pace to compare with
         figures["body_speed_ratio"] = metrics.body_speed_rad_s(clip, measured) / speed
         figures["body_jerk_ratio"] = metrics.body_jerk_rad_s3(clip, measured) / jerk
-    return figures
+    return figures | slow_ratios(clip, truth, ("head", "arms"), measured)
 
 
 def _summarise(takes: Sequence[Sequence[Figures]]) -> dict[str, Summary]:

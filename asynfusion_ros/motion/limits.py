@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -143,11 +144,21 @@ def to_joint_positions(skeleton: Skeleton, body: npt.ArrayLike, fps_hz: float) -
 
     They stay within the positions that are allowed; how fast they change is as in the clip.
     """
-    rows = np.asarray(body, np.float64)
+    return np.stack([allowed for _, allowed in _follow(skeleton, body, fps_hz)])
+
+
+def share_beyond_limits(skeleton: Skeleton, body: npt.ArrayLike, fps_hz: float) -> float:
+    """Return which share (0 to 1) of a clip's body (T, 3 J) is beyond what its joints can do."""
+    beyond = [wanted != allowed for wanted, allowed in _follow(skeleton, body, fps_hz)]
+    return float(np.mean([row[: 3 * len(skeleton.joints)] for row in beyond]))
+
+
+def _follow(
+    skeleton: Skeleton, body: npt.ArrayLike, fps_hz: float
+) -> Iterator[tuple[Array, Array]]:
+    """Yield the positions (N,) that each body of a clip asks for, and the nearest allowed ones."""
     targets, near = JointTargets(skeleton), None
-    positions = []
-    for index, row in enumerate(rows):
+    for index, row in enumerate(np.asarray(body, np.float64)):
         wanted = targets.advance(row, 1.0 / fps_hz if index else 0.0, near)
         near = np.clip(wanted, skeleton.lower_rad, skeleton.upper_rad)
-        positions.append(near)
-    return np.stack(positions)
+        yield wanted, near

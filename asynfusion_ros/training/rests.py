@@ -21,12 +21,23 @@ Array = npt.NDArray[Any]
 _CORNERS = ("mouthSmile", "mouthFrown", "mouthDimple")
 _FACE = np.array([n not in MOUTH_NAMES or n.startswith(_CORNERS) for n in FACE_NAMES])
 """What may rest otherwise: all but what closes and rounds the lips."""
+_LIPS = np.array(
+    [
+        n.startswith(("mouthLowerDown", "mouthUpperUp", "mouthPress", "mouthShrug", "mouthStretch"))
+        for n in FACE_NAMES
+    ]
+)
+"""What may be drawn further: scaled, so that lips that were not drawn are not."""
+_LIP_SCALE, _LEAST_LIP = (0.25, 4.0), 0.005
+_MOUTH = np.array([n in MOUTH_NAMES for n in FACE_NAMES])
 _LIDS = np.array([name.startswith("eyeBlink") for name in FACE_NAMES])
 _ARMS = np.repeat([joint not in ("chest", "head") for joint in JOINTS], 3)
 _LID_SCALE = (0.5, 2.0)
 
+_OF_MOUTH = ("smile", "corners", "upper_lip", "press", "shrug")
 _STYLES = {
-    "face": (*("smile", "brow_height", "frown", "squint", "lids", "gaze_height", "corners"),),
+    "face": (*_OF_MOUTH, "brow_height", "frown", "squint", "lids", "gaze_height"),
+    "mouth": _OF_MOUTH,
     "body": (
         *("reach", "height", "elbow_bend", "forearm_raise", "elbows_forward"),
         *("wrist_bend", "wrist_raise"),
@@ -45,33 +56,46 @@ def exchange_rests(
     """Let a share of the windows rest as others of the batch; return the styles (B, S) as they are.
 
     `data` has face (B, T, 51) and body (B, T, 24), and their masks (B, D); `rests` are the means of
-    each window's take, face (B, 51) and body (B, 24). Face and body are exchanged apart, and only
-    between windows in which all of it was measured. Lips, chest and head stay: those must close,
-    these rest in nothing (their takes' means are zero).
+    each window's take, face (B, 51) and body (B, 24). Face and body are exchanged apart. Who gives
+    was measured wholly; who takes as well, or takes at the mouth alone if nothing but that was
+    measured. Jaw, chest and head stay, and lips that close: those must, these rest in nothing
+    (their takes' means are zero).
     """
     styles = styles.copy()
-    for kind in ("face", "body"):
-        whole = np.flatnonzero((data[f"{kind}_mask"] > 0).all(axis=1))
-        if not whole.size:
+    for kind in _STYLES:
+        stream = "body" if kind == "body" else "face"
+        measured = data[f"{stream}_mask"] > 0
+        whole = measured.all(axis=1)
+        may = ~whole & measured[:, _MOUTH].any(axis=1) if kind == "mouth" else whole
+        if not whole.any():
             continue
-        takers = whole[rng.random(whole.size) < share]
-        givers = rng.choice(whole, takers.size)
-        own, others = rests[kind][takers], rests[kind][givers]
-        move = _move_face if kind == "face" else _move_arms
-        data[kind][takers] = move(data[kind][takers], own[:, None], others[:, None])
+        takers = np.flatnonzero(may & (rng.random(may.size) < share))
+        givers = rng.choice(np.flatnonzero(whole), takers.size)
+        own, others = rests[stream][takers], rests[stream][givers]
+        moved = _MOVES[kind](data[stream][takers], own[:, None], others[:, None])
+        data[stream][takers] = moved
         styles[np.ix_(takers, _COLUMNS[kind])] = styles[np.ix_(givers, _COLUMNS[kind])]
     return styles
 
 
 def _move_face(face: Array, own: Array, others: Array) -> Array:
     """Shift weights (N, T, 51) from one mean to the other; lids that were shut stay shut."""
-    shifted = face + others - own
     scale = np.clip((1.0 - others) / np.maximum(1.0 - own, 1e-3), *_LID_SCALE)
     lids = 1.0 - (1.0 - face) * scale
-    moved = np.where(_LIDS, lids, np.where(_FACE, shifted, face))
+    moved = np.where(_FACE, face + others - own, face)
+    lips = np.clip((others + _LEAST_LIP) / (own + _LEAST_LIP), *_LIP_SCALE) * face
+    moved = np.where(_LIDS, lids, np.where(_LIPS, lips, moved))
     return np.asarray(np.clip(moved, 0.0, 1.0), np.float32)
+
+
+def _move_mouth(face: Array, own: Array, others: Array) -> Array:
+    """Move the mouth alone, as in a whole face."""
+    return np.where(_MOUTH, _move_face(face, own, others), face)
 
 
 def _move_arms(body: Array, own: Array, others: Array) -> Array:
     """Shift the arms' rotation vectors (N, T, 24) from one mean to the other."""
     return np.asarray(body + np.where(_ARMS, others - own, 0.0), np.float32)
+
+
+_MOVES = {"face": _move_face, "mouth": _move_mouth, "body": _move_arms}
