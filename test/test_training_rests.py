@@ -100,7 +100,7 @@ def test_lips_are_drawn_as_far_as_the_givers_and_not_where_they_were_not(batch):
     data["face"][:, 5, LIP] = 0.0
     moved, told = exchange(batch, 1.0)
     for taker, row in enumerate(told[:-1]):
-        giver = giver_of(styles, row, "press")
+        giver = giver_of(styles, row, "lower_lip")
         scale = (rests["face"][giver, LIP] + 0.005) / (rests["face"][taker, LIP] + 0.005)
         wanted = scale * data["face"][taker, :, LIP]
         np.testing.assert_allclose(moved["face"][taker, :, LIP], wanted, rtol=1e-5)
@@ -108,16 +108,21 @@ def test_lips_are_drawn_as_far_as_the_givers_and_not_where_they_were_not(batch):
 
 
 def test_who_was_not_wholly_measured_gives_nothing_and_takes_at_the_mouth_alone(batch):
-    data, _, styles = batch
+    data, rests, styles = batch
     moved, told = exchange(batch, 1.0)
     mouth = np.isin(FACE_NAMES, MOUTH_NAMES)
     np.testing.assert_array_equal(moved["face"][-1][:, ~mouth], data["face"][-1][:, ~mouth])
     assert (moved["face"][-1][:, SMILE] != data["face"][-1][:, SMILE]).all()
     np.testing.assert_array_equal(moved["body"][-1], data["body"][-1])
-    of_mouth = np.isin(STYLE_NAMES, ["smile", "corners", "upper_lip", "press", "shrug"])
+    of_mouth = np.isin(
+        STYLE_NAMES, ["smile", "corners", "upper_lip", "lower_lip", "press", "shrug"]
+    )
     np.testing.assert_array_equal(told[-1][~of_mouth], styles[-1][~of_mouth])
     giver = giver_of(styles, told[-1], "press")
     np.testing.assert_array_equal(told[-1][of_mouth], styles[giver][of_mouth])
+    shift = rests["face"][giver] - rests["face"][-1]
+    wanted = data["face"][-1][:, SMILE] + shift[SMILE]
+    np.testing.assert_allclose(moved["face"][-1][:, SMILE], wanted, atol=1e-6)
     assert COUNT - 1 not in {giver_of(styles, row, "lids") for row in told[:-1]}
 
 

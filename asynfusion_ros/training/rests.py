@@ -18,23 +18,19 @@ from asynfusion_ros.motion.manner import STYLE_NAMES
 
 Array = npt.NDArray[Any]
 
-_CORNERS = ("mouthSmile", "mouthFrown", "mouthDimple")
-_FACE = np.array([n not in MOUTH_NAMES or n.startswith(_CORNERS) for n in FACE_NAMES])
-"""What may rest otherwise: all but what closes and rounds the lips."""
-_LIPS = np.array(
-    [
-        n.startswith(("mouthLowerDown", "mouthUpperUp", "mouthPress", "mouthShrug", "mouthStretch"))
-        for n in FACE_NAMES
-    ]
-)
-"""What may be drawn further: scaled, so that lips that were not drawn are not."""
+_RESTS = ("mouthSmile", "mouthFrown", "mouthDimple", "mouthPress", "mouthShrug")
+_FACE = np.array([n not in MOUTH_NAMES or n.startswith(_RESTS) for n in FACE_NAMES])
+"""What may rest otherwise: all but what opens, closes and rounds the lips."""
+_DRAWN = ("mouthLowerDown", "mouthUpperUp", "mouthStretch")
+_LIPS = np.array([name.startswith(_DRAWN) for name in FACE_NAMES])
+"""What may be drawn further: scaled, so that lips that are closed stay closed."""
 _LIP_SCALE, _LEAST_LIP = (0.25, 4.0), 0.005
 _MOUTH = np.array([n in MOUTH_NAMES for n in FACE_NAMES])
 _LIDS = np.array([name.startswith("eyeBlink") for name in FACE_NAMES])
 _ARMS = np.repeat([joint not in ("chest", "head") for joint in JOINTS], 3)
 _LID_SCALE = (0.5, 2.0)
 
-_OF_MOUTH = ("smile", "corners", "upper_lip", "press", "shrug")
+_OF_MOUTH = ("smile", "corners", "upper_lip", "lower_lip", "press", "shrug")
 _STYLES = {
     "face": (*_OF_MOUTH, "brow_height", "frown", "squint", "lids", "gaze_height"),
     "mouth": _OF_MOUTH,
@@ -61,7 +57,7 @@ def exchange_rests(
     measured. Jaw, chest and head stay, and lips that close: those must, these rest in nothing
     (their takes' means are zero).
     """
-    styles = styles.copy()
+    told: Array = styles.copy()
     for kind in _STYLES:
         stream = "body" if kind == "body" else "face"
         measured = data[f"{stream}_mask"] > 0
@@ -74,8 +70,8 @@ def exchange_rests(
         own, others = rests[stream][takers], rests[stream][givers]
         moved = _MOVES[kind](data[stream][takers], own[:, None], others[:, None])
         data[stream][takers] = moved
-        styles[np.ix_(takers, _COLUMNS[kind])] = styles[np.ix_(givers, _COLUMNS[kind])]
-    return styles
+        told[np.ix_(takers, _COLUMNS[kind])] = styles[np.ix_(givers, _COLUMNS[kind])]
+    return told
 
 
 def _move_face(face: Array, own: Array, others: Array) -> Array:
@@ -90,7 +86,7 @@ def _move_face(face: Array, own: Array, others: Array) -> Array:
 
 def _move_mouth(face: Array, own: Array, others: Array) -> Array:
     """Move the mouth alone, as in a whole face."""
-    return np.where(_MOUTH, _move_face(face, own, others), face)
+    return np.asarray(np.where(_MOUTH, _move_face(face, own, others), face), np.float32)
 
 
 def _move_arms(body: Array, own: Array, others: Array) -> Array:
