@@ -52,7 +52,6 @@ def test_each_style_says_what_its_name_says():
         ("gaze_height", ("eyeLookDownLeft", "eyeLookDownRight"), -1),
         ("corners", ("mouthFrownLeft", "mouthFrownRight"), -1),
         ("upper_lip", ("mouthUpperUpLeft", "mouthUpperUpRight"), 1),
-        ("lower_lip", ("mouthLowerDownLeft", "mouthLowerDownRight"), 1),
         ("press", ("mouthPressLeft", "mouthPressRight"), 1),
         ("shrug", ("mouthShrugUpper", "mouthShrugLower"), 1),
     ],

@@ -20,7 +20,6 @@ STYLE_NAMES = (
     *("brow_height", "frown", "squint", "lids", "gaze_height"),
     *("corners", "upper_lip", "press", "shrug"),
     *("elbow_bend", "forearm_raise", "elbows_forward", "wrist_bend", "wrist_raise"),
-    "lower_lip",
 )
 """The styles: how lively somebody is, then what face and arms rest in; see `describe_style`."""
 
@@ -49,7 +48,6 @@ _RESTING = {
     ),
     "corners": ((), ("mouthFrownLeft", "mouthFrownRight")),
     "upper_lip": (("mouthUpperUpLeft", "mouthUpperUpRight"), ()),
-    "lower_lip": (("mouthLowerDownLeft", "mouthLowerDownRight"), ()),
     "press": (("mouthPressLeft", "mouthPressRight"), ()),
     "shrug": (("mouthShrugUpper", "mouthShrugLower"), ()),
 }
@@ -89,8 +87,7 @@ def describe_style(clip: MotionClip, skeleton: Skeleton | None = None) -> tuple[
     the elbows' rest [m]; head: log of the mean angular speed of the head [rad/s]; brows: standard
     deviation of raised less lowered brows; mouth: spread of the mouth's opening between its 10th
     and 90th percentile. Of the face at rest: smile, brow_height, frown, squint, gaze_height,
-    corners (of the mouth, 0 or drawn down), upper_lip, lower_lip, press and shrug, means of their
-    weights;
+    corners (of the mouth, 0 or drawn down), upper_lip, press and shrug, means of their weights;
     lids: the median of eyeBlink, how far open eyes are shut. Of the arms at rest: elbow_bend and
     wrist_bend (inwards), forearm_raise and wrist_raise [rad], elbows_forward [m]. All are the same
     seen in a mirror. Pieces in which something was not measured do not count for what needs it.

@@ -20,17 +20,13 @@ Array = npt.NDArray[Any]
 
 _RESTS = ("mouthSmile", "mouthFrown", "mouthDimple", "mouthPress", "mouthShrug")
 _FACE = np.array([n not in MOUTH_NAMES or n.startswith(_RESTS) for n in FACE_NAMES])
-"""What may rest otherwise: all but what opens, closes and rounds the lips."""
-_DRAWN = ("mouthLowerDown", "mouthUpperUp", "mouthStretch")
-_LIPS = np.array([name.startswith(_DRAWN) for name in FACE_NAMES])
-"""What may be drawn further: scaled, so that lips that are closed stay closed."""
-_LIP_SCALE, _LEAST_LIP = (0.25, 4.0), 0.005
+"""What may rest otherwise: all but what opens, draws, closes and rounds the lips."""
 _MOUTH = np.array([n in MOUTH_NAMES for n in FACE_NAMES])
 _LIDS = np.array([name.startswith("eyeBlink") for name in FACE_NAMES])
 _ARMS = np.repeat([joint not in ("chest", "head") for joint in JOINTS], 3)
 _LID_SCALE = (0.5, 2.0)
 
-_OF_MOUTH = ("smile", "corners", "upper_lip", "lower_lip", "press", "shrug")
+_OF_MOUTH = ("smile", "corners", "press", "shrug")
 _STYLES = {
     "face": (*_OF_MOUTH, "brow_height", "frown", "squint", "lids", "gaze_height"),
     "mouth": _OF_MOUTH,
@@ -54,7 +50,7 @@ def exchange_rests(
     `data` has face (B, T, 51) and body (B, T, 24), and their masks (B, D); `rests` are the means of
     each window's take, face (B, 51) and body (B, 24). Face and body are exchanged apart. Who gives
     was measured wholly; who takes as well, or takes at the mouth alone if nothing but that was
-    measured. Jaw, chest and head stay, and lips that close: those must, these rest in nothing
+    measured. Jaw and lips stay, since those close, and chest and head, which rest in nothing
     (their takes' means are zero).
     """
     told: Array = styles.copy()
@@ -78,9 +74,7 @@ def _move_face(face: Array, own: Array, others: Array) -> Array:
     """Shift weights (N, T, 51) from one mean to the other; lids that were shut stay shut."""
     scale = np.clip((1.0 - others) / np.maximum(1.0 - own, 1e-3), *_LID_SCALE)
     lids = 1.0 - (1.0 - face) * scale
-    moved = np.where(_FACE, face + others - own, face)
-    lips = np.clip((others + _LEAST_LIP) / (own + _LEAST_LIP), *_LIP_SCALE) * face
-    moved = np.where(_LIDS, lids, np.where(_LIPS, lips, moved))
+    moved = np.where(_LIDS, lids, np.where(_FACE, face + others - own, face))
     return np.asarray(np.clip(moved, 0.0, 1.0), np.float32)
 
 
