@@ -8,8 +8,7 @@ import pytest
 
 from asynfusion_ros.errors import CheckpointError, ConfigError
 from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.manner import BODY_STYLES, STYLE_NAMES, describe_style
-from asynfusion_ros.motion.normalisation import ChannelStatistics
+from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
@@ -88,15 +87,6 @@ def test_a_clip_tells_what_was_measured_of_it():
     told = dict(zip(STYLE_NAMES, about.people.measure(clip), strict=True))
     assert np.isnan(told["energy"])
     assert np.isfinite(told["lids"])
-
-
-def test_who_is_far_from_the_mean_is_told_no_further_than_people_are():
-    size = len(STYLE_NAMES)
-    narrow = ChannelStatistics(np.full(size, -9.0, np.float32), np.full(size, 0.01, np.float32))
-    about = replace(untrained_checkpoint(TINY.replace(styles=size)).description, style=narrow)
-    clip = MotionClip(30.0, np.full((90, 51), 0.2, np.float32), np.zeros((90, 24), np.float32))
-    told = dict(zip(STYLE_NAMES, about.people.measure(clip), strict=True))
-    assert told == {name: 2.0 if name in BODY_STYLES else 3.0 for name in STYLE_NAMES}
 
 
 def test_correlations_survive_a_file_and_wrong_ones_are_refused():
