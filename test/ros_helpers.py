@@ -63,6 +63,16 @@ class Graph:
         self._running.append((node, executor, stop, thread))
         return node
 
+    def change(self, node, *changes):
+        """Take a node through changes of its lifecycle in its own thread, as services do.
+
+        From another thread a timer of the node could meet what a change takes away.
+        """
+        executor = next(entry[1] for entry in self._running if entry[0] is node)
+        task = executor.create_task(lambda: [getattr(node, f"trigger_{c}")() for c in changes])
+        wait_for(task.done)
+        task.result()  # raises what the change raised
+
     def take_over(self, node):
         """Stop the node's thread; return what spins it once, for the caller to do instead."""
         _, executor, stop, thread = next(entry for entry in self._running if entry[0] is node)

@@ -91,8 +91,7 @@ def test_an_emergency_stop_halts_the_joints_and_is_taken_back(graph):
         wait_for(lambda: len(joints) > 20 and speed(joints) < 1e-3)
         wait_for(lambda: said.get("halted") == "True")
         halted = len(joints)
-        node.trigger_deactivate()  # it outlives changes of state
-        node.trigger_activate()
+        graph.change(node, "deactivate", "activate")  # it outlives changes of state
         wait_for(lambda: len(joints) > halted + 60)
         assert speed(joints, 50) < 1e-3
         stop.publish(Bool(data=False))
@@ -172,14 +171,12 @@ def test_another_model_is_taken_by_configuring_anew(graph, tmp_path):
     assert speakers() == 3
     node.set_parameters([Parameter("checkpoint", value=str(tmp_path / "two"))])
     assert speakers() == 3, "the running one goes on with what it has"
-    for change in ("deactivate", "cleanup", "configure", "activate"):
-        getattr(node, f"trigger_{change}")()
+    graph.change(node, "deactivate", "cleanup", "configure", "activate")
     assert (node.state, speakers()) == ("active", 5)
     seen = len(joints)
     wait_for(lambda: len(joints) > seen + 30)
     (tmp_path / "two" / "config.json").write_text("{}")  # damaged while it runs
-    for change in ("deactivate", "cleanup", "configure"):
-        getattr(node, f"trigger_{change}")()
+    graph.change(node, "deactivate", "cleanup", "configure")
     assert node.state == "unconfigured"
 
 

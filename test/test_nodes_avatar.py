@@ -196,7 +196,7 @@ def test_services_answer_honestly(graph):
     assert not unknown.success
     assert "it has ['unknown']" in unknown.message
     assert call(observer, SetStyle, "/avatar/set_style", SetStyle.Request()).success
-    node.trigger_deactivate()
+    graph.change(node, "deactivate")
     flush = call(observer, Trigger, "/avatar/flush")
     assert not flush.success
     assert "activate" in flush.message
