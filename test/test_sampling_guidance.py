@@ -31,10 +31,10 @@ def test_any_weight_but_1_leads():
 def test_the_teacher_in_table_4_is_guided_as_its_student_was():
     settings = DistillSettings(guidance=1.5, mouth_guidance=1.1, gesture_guidance=1.2)
     learned = learned_guidance({"training": {"distill": settings.to_dict()}})
-    assert learned == settings.weights == Guidance(1.5, 1.1, 1.2)
+    assert learned == settings.guidance_weights == Guidance(1.5, 1.1, 1.2)
     ddim, *few = (variant.sampler(guidance=learned) for variant in TABLES["table4"].variants)
-    assert ddim.weights == learned
-    assert [sampler.weights.leads for sampler in few] == [False, False]
+    assert ddim.guidance_weights == learned
+    assert [sampler.guidance_weights.leads for sampler in few] == [False, False]
 
 
 @pytest.mark.parametrize("training", [{}, {"distill": {}}, {"distill": {"guidance": 1.0}}])

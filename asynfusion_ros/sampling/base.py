@@ -39,7 +39,7 @@ class WindowSampler(ABC):
             description.schedule,
             description.lcm_origin,
             self.settings.blend_below,
-            self.settings.weights,
+            self.settings.guidance_weights,
             self.settings.warm_begin,
             description.lcm_form,
             {branch: description.noise_spread(branch) for branch in BRANCHES},

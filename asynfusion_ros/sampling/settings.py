@@ -111,10 +111,10 @@ class SamplerSettings(Settings):
     def __post_init__(self) -> None:
         """Check ranges, and that synchronous branches have equally many steps."""
         super().__post_init__()
-        if self.method == "lcm" and self.weights.leads:
+        if self.method == "lcm" and self.guidance_weights.leads:
             raise ConfigError(
-                f"SamplerSettings.guidance is {self.weights} with method 'lcm', whose guidance "
-                "was fixed when it was distilled; leave it at 1, or choose method 'ddim'"
+                f"SamplerSettings.guidance is {self.guidance_weights} with method 'lcm', whose "
+                "guidance was fixed when it was distilled; leave it at 1, or choose method 'ddim'"
             )
         if self.method == "ddim" and self.warm_begin != 1.0:
             raise ConfigError(
@@ -129,7 +129,7 @@ class SamplerSettings(Settings):
             )
 
     @property
-    def weights(self) -> Guidance:
+    def guidance_weights(self) -> Guidance:
         """The guidance of face, mouth and body."""
         return Guidance.of(self.guidance, self.mouth_guidance, self.gesture_guidance)
 

@@ -36,7 +36,7 @@ class DistillObjective(Objective):
         self._distill = settings
         self._teacher, self._target = teacher.requires_grad_(False), target.requires_grad_(False)
         self._guidance = [
-            torch.as_tensor(settings.weights.weight_of(branch)).to(self.device)
+            torch.as_tensor(settings.guidance_weights.weight_of(branch)).to(self.device)
             for branch in BRANCHES
         ]
         self._validation = TeacherObjective(windows, statistics, schedule, settings)
@@ -93,7 +93,7 @@ class DistillObjective(Objective):
     def guide(self, batch: Batch) -> tuple[Condition, ...]:
         """Return what the teacher is told of the batch, and what it is not told where guided."""
         told = self.condition(self._teacher, batch)
-        if not self._distill.weights.leads:
+        if not self._distill.guidance_weights.leads:
             return (told,)
         return told, self.condition(self._teacher, batch.without_condition())
 

@@ -160,7 +160,7 @@ class DistillSettings(TrainSettings):
     )
 
     @property
-    def weights(self) -> Guidance:
+    def guidance_weights(self) -> Guidance:
         """The guidance of face, mouth and body."""
         return Guidance.of(self.guidance, self.mouth_guidance, self.gesture_guidance)
 
