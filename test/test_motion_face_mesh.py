@@ -123,3 +123,65 @@ def test_brows_and_lids_move_as_their_names_say():
             shift = moved(**{name + side: 1.0})[:, 2]
             assert direction * shift[np.abs(shift).argmax()] > 0.005
     assert moved(browInnerUp=1.0)[:, 2].max() > 0.005
+
+
+def visible_eye(side, **weights):
+    """What somebody in front sees of one eye, and where (y, z) [m], in a fine raster of points."""
+    places, colours = MESH.deform(face_with(**weights)), MESH.colours
+    sign = 1 if side == "Left" else -1
+    y, z = np.meshgrid(np.linspace(0.020, 0.056, 37) * sign, np.linspace(0.130, 0.152, 23))
+    seen, depth = np.zeros((*y.shape, 3)), np.full(y.shape, -np.inf)
+    middles = places[MESH.triangles].mean(axis=1)[:, 1:] - (y.mean(), z.mean())
+    for corners in MESH.triangles[np.linalg.norm(middles, axis=1) < 0.05]:
+        (xa, ya, za), (xb, yb, zb), (xc, yc, zc) = places[corners]
+        area = (yb - ya) * (zc - za) - (yc - ya) * (zb - za)
+        if abs(area) < 1e-12:
+            continue
+        b = ((y - ya) * (zc - za) - (yc - ya) * (z - za)) / area
+        c = ((yb - ya) * (z - za) - (y - ya) * (zb - za)) / area
+        x = xa + b * (xb - xa) + c * (xc - xa)
+        nearer = (b >= 0) & (c >= 0) & (b + c <= 1) & (x > depth)
+        depth[nearer] = x[nearer]
+        share = np.stack([1 - b - c, b, c], axis=-1)[nearer]
+        seen[nearer] = share @ colours[corners]
+    return seen, y, z
+
+
+def iris(side, **weights):
+    """The middle (y, z) [m] of what is seen of an iris, and how many points that is."""
+    seen, y, z = visible_eye(side, **weights)
+    blue = seen[..., 2] > 1.05 * seen[..., 0]
+    return y[blue].mean(), z[blue].mean(), blue.sum()
+
+
+def whites(side, **weights):
+    seen, _, _ = visible_eye(side, **weights)
+    return (seen.max(axis=-1) - seen.min(axis=-1) < 0.1 * seen.max(axis=-1)).sum()
+
+
+@pytest.mark.parametrize("side", ["Left", "Right"])
+def test_an_open_eye_shows_its_iris_and_a_shut_one_nothing(side):
+    assert iris(side)[2] > 25
+    assert whites(side) > 40
+    seen, _, _ = visible_eye(side, **{f"eyeBlink{side}": 1.0})
+    assert not (seen[..., 2] > 1.05 * seen[..., 0]).any()
+    assert whites(side, **{f"eyeBlink{side}": 1.0}) == 0
+    half = whites(side, **{f"eyeBlink{side}": 0.5})
+    assert 0 < half < 0.8 * whites(side)
+    assert whites(side, **{f"eyeWide{side}": 1.0}) > whites(side)
+
+
+@pytest.mark.parametrize(("side", "sign"), [("Left", 1), ("Right", -1)])
+def test_the_iris_goes_where_the_eye_looks(side, sign):
+    y, z, _ = iris(side)
+    assert sign * iris(side, **{f"eyeLookOut{side}": 1.0})[0] > sign * y + 0.003
+    assert sign * iris(side, **{f"eyeLookIn{side}": 1.0})[0] < sign * y - 0.003
+    assert iris(side, **{f"eyeLookUp{side}": 1.0})[1] > z + 0.0015
+    assert iris(side, **{f"eyeLookDown{side}": 1.0})[1] < z - 0.0015
+
+
+def test_the_eyes_are_each_others_mirror_and_one_leaves_the_other_alone():
+    left, right = visible_eye("Left")[0], visible_eye("Right")[0]
+    assert ((left[..., 2] > left[..., 0]) == (right[..., 2] > right[..., 0])).mean() > 0.97
+    shift = moved(eyeBlinkLeft=1.0, eyeLookOutLeft=1.0)
+    assert not shift[MESH.vertices[:, 1] < -0.02].round(6).any()

@@ -1,7 +1,7 @@
 """A small face for RViz: a mask of our own making that the ARKit weights deform.
 
-The mask is an ellipsoid cap with a mouth slit; every shape is a smooth push of the points around a
-landmark. It says at a glance what the face does; the web page shows the real one.
+The mask is an ellipsoid cap with a mouth slit and eyes laid on it; every shape is a smooth push of
+the points around a landmark. It says at a glance what the face does; the page shows the real one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
+from asynfusion_ros.motion.face_mesh_eyes import EyeMesh, build_eyes
 
 Array = npt.NDArray[np.float64]
 
@@ -20,7 +21,8 @@ _RADII_M = np.array([0.10, 0.078, 0.115])  # forward, left, up
 _CENTRE_M = np.array([0.02, 0.0, 0.11])  # in the head's frame
 _MOUTH_V = -0.42  # height of the mouth slit, -1 chin to 1 brow
 _CAVITY_M = np.array([(0.076, y, z) for z in (0.07, 0.032) for y in (0.041, -0.041)])
-_CAVITY_COLOUR = np.array([0.22, 0.09, 0.10])
+_CAVITY = np.array([(0, 1, 2), (1, 3, 2)])
+_CAVITY_COLOURS = np.tile([0.22, 0.09, 0.10], (len(_CAVITY_M), 1))
 _LAMP = np.array([0.80, 0.30, 0.52])  # direction to the light: ahead, left, above
 _AMBIENT, _DIFFUSE = 0.42, 0.68
 
@@ -41,8 +43,8 @@ _PAIRED: tuple[tuple[str, tuple[float, float], float, tuple[float, float, float]
     ("mouthLowerDown", (0.18, -0.52), 0.18, (0.002, 0.0, -0.008)),
     ("browDown", (0.38, 0.48), 0.28, (0.002, 0.0, -0.010)),
     ("browOuterUp", (0.60, 0.50), 0.26, (0.0, 0.0, 0.012)),
-    ("eyeBlink", (0.42, 0.26), 0.15, (0.006, 0.0, -0.008)),
-    ("eyeWide", (0.42, 0.30), 0.16, (-0.002, 0.0, 0.006)),
+    ("eyeBlink", (0.42, 0.30), 0.12, (0.0, 0.0, -0.003)),
+    ("eyeWide", (0.42, 0.34), 0.14, (0.0, 0.0, 0.003)),
     ("cheekSquint", (0.45, 0.02), 0.25, (0.003, 0.0, 0.007)),
     ("noseSneer", (0.15, -0.05), 0.18, (0.002, 0.0, 0.006)),
 )
@@ -76,7 +78,26 @@ def build_face_mesh() -> FaceMesh:
     u, v = np.meshgrid(np.linspace(1.0, -1.0, _COLUMNS), heights)
     under = np.repeat(below, _COLUMNS)
     u, v = u.ravel(), v.ravel()
-    vertices = _mask(u, v)
+    skin, triangles, eyes = _mask(u, v), _triangles(len(upper), len(heights)), build_eyes(_mask)
+    skin_colours = _colours(u, v) * _light(skin, triangles)
+    eye_colours = eyes.colours * _light(eyes.vertices, eyes.triangles)
+    parts = (
+        (skin, triangles, _shapes(u, v, under), skin_colours),
+        (eyes.vertices, eyes.triangles, _eye_shapes(eyes), eye_colours),
+        # Behind the lips it is dark.
+        (_CAVITY_M, _CAVITY, np.zeros((len(FACE_NAMES), len(_CAVITY_M), 3)), _CAVITY_COLOURS),
+    )
+    starts = np.cumsum([0, *(len(part[0]) for part in parts)])
+    return FaceMesh(
+        np.vstack([part[0] for part in parts]),
+        np.vstack([part[1] + start for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part[2] for part in parts], axis=1),
+        np.clip(np.vstack([part[3] for part in parts]), 0.0, 1.0),
+    )
+
+
+def _shapes(u: Array, v: Array, under: npt.NDArray[np.bool_]) -> Array:
+    """Return what each name moves at points of the mask, (51, V, 3) [m]."""
     shapes = np.zeros((len(FACE_NAMES), len(u), 3))
     for name, place, reach, push in _SHAPES:
         shapes[FACE_NAMES.index(name)] = _push(u, v, place, reach, push, under)
@@ -90,20 +111,18 @@ def build_face_mesh() -> FaceMesh:
             if name == "mouthLowerDown":
                 moved[~under] = 0.0
             shapes[FACE_NAMES.index(name + ending)] = moved
-    shapes[FACE_NAMES.index("jawOpen")][~under] = 0.0  # the upper lip stays
-    shapes[FACE_NAMES.index("mouthClose")] = (
-        -shapes[FACE_NAMES.index("jawOpen")] * (np.exp(-(((v - _MOUTH_V) / 0.15) ** 2))[:, None])
-    )
-    triangles = _triangles(len(upper), len(heights))
-    colours = np.clip(_colours(u, v) * _light(vertices, triangles)[:, None], 0.0, 1.0)
-    first = len(vertices)  # behind the lips it is dark
-    cavity = np.array([(first, first + 1, first + 2), (first + 1, first + 3, first + 2)])
-    return FaceMesh(
-        np.vstack([vertices, _CAVITY_M]),
-        np.vstack([triangles, cavity]),
-        np.concatenate([shapes, np.zeros((len(FACE_NAMES), len(_CAVITY_M), 3))], axis=1),
-        np.vstack([colours, np.tile(_CAVITY_COLOUR, (len(_CAVITY_M), 1))]),
-    )
+    jaw = shapes[FACE_NAMES.index("jawOpen")]
+    jaw[~under] = 0.0  # the upper lip stays
+    at_the_lips = np.exp(-(((v - _MOUTH_V) / 0.15) ** 2))[:, None]
+    shapes[FACE_NAMES.index("mouthClose")] = -jaw * at_the_lips
+    return shapes
+
+
+def _eye_shapes(eyes: EyeMesh) -> Array:
+    shapes = _shapes(eyes.u, eyes.v, np.zeros(len(eyes.u), np.bool_))
+    for name, moved in eyes.shapes.items():
+        shapes[FACE_NAMES.index(name)] = moved
+    return shapes
 
 
 def _mask(u: Array, v: Array) -> Array:
@@ -145,25 +164,23 @@ def _triangles(upper_rows: int, rows: int) -> npt.NDArray[np.int64]:
 
 
 def _light(vertices: Array, triangles: npt.NDArray[np.int64]) -> Array:
-    """Return the light (V,) that falls on each vertex, from above and the left."""
+    """Return the light (V, 1) that falls on each vertex, from above and the left."""
     a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
     across = np.cross(b - a, c - a)  # as long as the triangle is large: large ones count more
     normals = np.zeros_like(vertices)
     for corner in range(3):
         np.add.at(normals, triangles[:, corner], across)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-    return np.asarray(_AMBIENT + _DIFFUSE * np.clip(normals @ _LAMP, 0.0, 1.0))
+    return np.asarray(_AMBIENT + _DIFFUSE * np.clip(normals @ _LAMP, 0.0, 1.0))[:, None]
 
 
 def _colours(u: Array, v: Array) -> Array:
     lips = np.exp(-((u / 0.32) ** 4) - ((v - _MOUTH_V) / 0.10) ** 2)
     brows = np.exp(-(((np.abs(u) - 0.42) / 0.22) ** 4) - ((v - 0.5) / 0.05) ** 2)
-    eyes = np.exp(-(((np.abs(u) - 0.42) / 0.13) ** 4) - ((v - 0.25) / 0.07) ** 2)
-    skin, red, dark, white = (
-        np.array(c)
-        for c in ([0.87, 0.66, 0.55], [0.75, 0.36, 0.36], [0.25, 0.17, 0.12], [0.95] * 3)
+    skin, red, dark = (
+        np.array(c) for c in ([0.87, 0.66, 0.55], [0.75, 0.36, 0.36], [0.25, 0.17, 0.12])
     )
     colours = np.broadcast_to(skin, (len(u), 3))
-    for share, colour in ((lips, red), (brows, dark), (eyes, white)):
+    for share, colour in ((lips, red), (brows, dark)):
         colours = colours + share[:, None] * (colour - colours)
     return np.asarray(colours)
