@@ -34,6 +34,7 @@ from asynfusion_ros.nodes.interface import (  # noqa: E402
     MOTION_QOS,
     ROBOT_DESCRIPTION,
     ROBOT_JOINT_STATES,
+    TF_QOS,
 )
 from asynfusion_ros.nodes.retarget_node import RetargetNode  # noqa: E402
 
@@ -112,6 +113,23 @@ def test_joints_and_trajectories_follow(urdf):
     assert len(ways) <= len(states) / 2 + 1
     assert texts[0][1].data.startswith("<robot")
     assert reports[-1][1].status[0].name == "asynfusion: jvrc1"
+
+
+def test_before_the_first_pose_its_frames_stand_at_rest(urdf):
+    """RViz would pile up the links of a robot that has no frames yet."""
+    kind = pytest.importorskip("tf2_msgs.msg", reason="tf2_msgs is not built").TFMessage
+    with ros_graph() as graph:
+        observer = graph.node()
+        frames = collect(observer, kind, "/tf", TF_QOS)
+        states = collect(observer, JointState, ROBOT_JOINT_STATES, MOTION_QOS)
+        graph.add(RetargetNode, parameters={"robot": "jvrc1", "urdf": urdf, "publish_tf": True})
+        wait_for(lambda: frames)
+        assert not states  # nothing moves it: standing is only shown
+        send_poses(observer, 30)
+        wait_for(lambda: states)
+        standing = [m for _, m in frames if m.transforms[0].header.stamp.sec > 1000]
+        assert standing
+        assert len(standing[0].transforms) == len(robot("jvrc1")[1].urdf.split("</joint>")) - 1
 
 
 def test_a_robot_that_cannot_be_loaded_is_refused(urdf, monkeypatch):

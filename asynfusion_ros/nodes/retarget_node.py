@@ -60,6 +60,7 @@ class RetargetNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self._robot = self._make_robot(self._with_meshes(model.urdf, folder))
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, MOTION_QOS)
         self.create_timer(1.0, self._report)
+        self.create_timer(1.0, self._stand)
         self.create_subscription(JointState, JOINT_STATES, self._take_joints, MOTION_QOS)
         self.create_subscription(FaceBlendshapes, BLENDSHAPES, self._take_face, MOTION_QOS)
         self.get_logger().info(f"{robot_map.name}: {len(robot_map.joint_names)} joints follow")
@@ -151,6 +152,12 @@ class RetargetNode(Node):  # type: ignore[misc]  # rclpy is untyped
             time_from_start=Duration(sec=seconds, nanosec=round((horizon_s - seconds) * 1e9)),
         )
         return JointTrajectory(joint_names=names, points=[point])
+
+    def _stand(self) -> None:
+        """Show the robot at rest until the avatar moves: without frames RViz piles its links up."""
+        if self._robot is not None and self._last_s is None:
+            now_s = 1e-9 * self.get_clock().now().nanoseconds
+            self._robot.publish(now_s, self._retargeter.positions)
 
     def _report(self) -> None:
         """Tell how often limits had to act."""

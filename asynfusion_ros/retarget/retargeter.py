@@ -83,6 +83,11 @@ class Retargeter:
         self._stand(rest)
         self._positions = self._complete(self._solve(rest, self._face)[0])
 
+    @property
+    def positions(self) -> Array:
+        """Where the joints (N,) [rad or m] are: at rest before the first pose."""
+        return self._positions.copy()
+
     def advance(self, positions: npt.ArrayLike, face: npt.ArrayLike, dt_s: float) -> RobotPose:
         """Return the robot's pose for the avatar's joints (54,) [rad] and face (51,) `dt_s` later.
 
