@@ -70,7 +70,7 @@ def test_the_worst_of_all_nodes_colours_it_and_who_is_silent_is_named():
     text, style = render_board({NAME: health(seen_s=0.0)}, OLD_S + 7.0)
     assert text.startswith("avatar: not heard for 10 s")
     assert style == BAD
-    assert render_board({}, 0.0) == ("no diagnostics yet", WARN)
+    assert render_board({}, 0.0) == ("the avatar loads, or does not run", WARN)
 
 
 @pytest.mark.ros
@@ -98,7 +98,7 @@ def test_the_node_shows_sound_and_diagnostics_where_anybody_looks():
         wait_for(lambda: boards)
         text, bar, back = boards[0][1].markers
         full_m = 6 * BoardSettings.letters_m
-        assert (text.text, bar.scale.z) == ("no diagnostics yet", pytest.approx(0.01 * full_m))
+        assert (text.text, bar.scale.z) == ("the avatar loads, or does not run", pytest.approx(0.01 * full_m))
         narrow_m = bar.pose.position.y
         entry = DiagnosticStatus(name=NAME, level=DiagnosticStatus.WARN, message="active, starved")
         entry.values = [KeyValue(key=k, value=v) for k, v in VALUES.items()]

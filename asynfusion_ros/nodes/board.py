@@ -55,7 +55,7 @@ class LevelMeter:
 def render_board(health: Mapping[str, Health], now_s: float) -> tuple[str, str]:
     """Return the text, and the style of the worst that it tells: ok, warn or bad."""
     if not health:
-        return "no diagnostics yet", WARN
+        return "the avatar loads, or does not run", WARN
     lines, styles = [], []
     shown = sorted(health.items())[:_MOST_NODES]
     for name, entry in shown:
