@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ pytestmark = pytest.mark.ros
 from asynfusion_ros.msg import AudioChunk, FaceBlendshapes  # noqa: E402
 from asynfusion_ros.srv import SetSpeaker, SetStyle  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from rcl_interfaces.msg import Log  # noqa: E402
+from rcl_interfaces.srv import SetParameters  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from ros_helpers import DOMAIN, Talker, call, collect, ros_graph, stub_engine, wait_for  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
@@ -200,6 +204,35 @@ def test_services_answer_honestly(graph):
     flush = call(observer, Trigger, "/avatar/flush")
     assert not flush.success
     assert "activate" in flush.message
+
+
+def test_parameters_of_the_manner_take_effect_at_once_and_others_say_when(graph):
+    node = start(graph)
+    observer = graph.node()
+    said = collect(observer, Log, "/rosout", interface.EVENTS_QOS)
+
+    def change(name, value):
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
+        return call(observer, SetParameters, "/avatar/set_parameters", request).results[0]
+
+    assert change("speaker", 1).successful
+    assert node._parts.engine.manner.speaker == 1
+    assert call(observer, SetStyle, "/avatar/set_style", SetStyle.Request()).success
+    assert node._parts.engine.manner.speaker == 1
+    for name, value, reason in (
+        ("speaker", 99, r"this model has 0\.\."),
+        ("style", "smile=1", "without styles"),
+        ("emotion", "awe", "it has"),
+    ):
+        refused = change(name, value)
+        assert not refused.successful
+        assert re.search(reason, refused.reason)
+    assert node.get_parameter("speaker").value == 1
+    assert change("hop_frames", 6).successful
+    wait_for(lambda: [m for _, m in said if "hop_frames: takes effect when" in m.msg])
+    assert not [m for _, m in said if "speaker: takes effect" in m.msg]
 
 
 def test_the_death_of_the_engine_is_said_and_ends_in_unconfigured(graph):

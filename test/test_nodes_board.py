@@ -98,7 +98,10 @@ def test_the_node_shows_sound_and_diagnostics_where_anybody_looks():
         wait_for(lambda: boards)
         text, bar, back = boards[0][1].markers
         full_m = 6 * BoardSettings.letters_m
-        assert (text.text, bar.scale.z) == ("the avatar loads, or does not run", pytest.approx(0.01 * full_m))
+        assert (text.text, bar.scale.z) == (
+            "the avatar loads, or does not run",
+            pytest.approx(0.01 * full_m),
+        )
         narrow_m = bar.pose.position.y
         entry = DiagnosticStatus(name=NAME, level=DiagnosticStatus.WARN, message="active, starved")
         entry.values = [KeyValue(key=k, value=v) for k, v in VALUES.items()]

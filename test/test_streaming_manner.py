@@ -80,3 +80,11 @@ def test_an_avatar_can_be_somebody_else_and_itself_again():
     assert (engine.manner.speaker, engine.manner.style) == (0, itself)
     engine.set_style([], words="open")
     assert engine.manner.style == ()
+    engine.begin_as(1, "reach=1", "")
+    assert (engine.manner.speaker, engine.manner.style[1]) == (1, 1.0)
+    engine.set_style([], words="reach=2")
+    engine.set_style([])
+    assert (engine.manner.speaker, engine.manner.style[1]) == (1, 1.0), "it began so"
+    with pytest.raises(ConfigError, match=r"0\.\.2"):
+        engine.begin_as(3, "", "")
+    assert (engine.manner.speaker, engine.settings.speaker) == (1, 1)

@@ -18,6 +18,7 @@ from asynfusion_ros.errors import AsynFusionError
 from asynfusion_ros.nodes.avatar_parts import AvatarParts, OpenEngine, open_engine, say_inactive
 from asynfusion_ros.nodes.diagnostics import make_diagnostics
 from asynfusion_ros.nodes.interface import DIAGNOSTICS, MOTION_QOS
+from asynfusion_ros.nodes.live_parameters import LiveParameters
 from asynfusion_ros.nodes.parameters import declare_settings, read_settings
 from asynfusion_ros.nodes.priority import set_real_time
 from asynfusion_ros.nodes.run import run_node
@@ -66,6 +67,7 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
         if self.get_parameter("autostart").value:
             self._starter = self.create_timer(_AUTOSTART_S, self._start, clock=self._steady)
         self._offer_services()
+        self._live = LiveParameters(self, lambda: self._parts.engine if self._parts else None)
 
     def _offer_services(self) -> None:
         self.create_service(Trigger, "~/flush", self._flush)

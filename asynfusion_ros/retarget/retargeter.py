@@ -86,7 +86,7 @@ class Retargeter:
     @property
     def positions(self) -> Array:
         """Where the joints (N,) [rad or m] are: at rest before the first pose."""
-        return self._positions.copy()
+        return np.array(self._positions)
 
     def advance(self, positions: npt.ArrayLike, face: npt.ArrayLike, dt_s: float) -> RobotPose:
         """Return the robot's pose for the avatar's joints (54,) [rad] and face (51,) `dt_s` later.

@@ -201,12 +201,20 @@ class AvatarEngine:
         self._generator.begin(manner=manner)
         self._mailbox.set_manner(manner)
 
+    def begin_as(self, speaker: int, style: str, emotion: str) -> None:
+        """Move in another manner from the next window on, as if the avatar had begun with it.
+
+        Raises ConfigError, and changes nothing, if the model cannot.
+        """
+        self.set_manner(self.choose_manner(speaker, style, emotion))
+        self.settings = self.settings.replace(speaker=speaker, style=style, emotion=emotion)
+
     def set_speaker(self, speaker: int) -> None:
         """Use another speaker's manner from the next window on; raise ConfigError if unknown.
 
         Styles are those that the avatar began with.
         """
-        fresh = self._choose(speaker, self.settings.style)
+        fresh = self.choose_manner(speaker, self.settings.style)
         self.set_manner(replace(fresh, emotion=self.manner.emotion))
 
     def set_style(self, style: Sequence[float], emotion: str = "", words: str = "") -> None:
@@ -217,11 +225,12 @@ class AvatarEngine:
         """
         if words and len(style):
             raise ConfigError(f"{len(style)} style values and {words!r} as well; send one of both")
-        fresh = self._choose(self.manner.speaker, words or self.settings.style, emotion)
+        fresh = self.choose_manner(self.manner.speaker, words or self.settings.style, emotion)
         values = tuple(float(value) for value in style) or fresh.style
         self.set_manner(replace(fresh, style=values))
 
-    def _choose(self, speaker: int, words: str, emotion: str = "") -> Manner:
+    def choose_manner(self, speaker: int, words: str, emotion: str = "") -> Manner:
+        """Return the manner that settings ask for; raise ConfigError if the model cannot."""
         about = self._generator.description
         return about.choose_manner(speaker, words, emotion, self.settings.seed)
 
