@@ -151,11 +151,6 @@ class NodeSpec:
     namespace: str = ""
     ends_graph: bool = False
 
-    @property
-    def module(self) -> str:
-        """Python module of a node of our own."""
-        return f"{PACKAGE}.nodes.{self.executable}"
-
 
 def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
     """Return the processes to start; raise ConfigError where a file that they need is missing."""

@@ -1,7 +1,10 @@
 """Start the avatar: `ros2 launch asynfusion_ros avatar.launch.py audio:=mic viewer:=true`."""
 
+from difflib import get_close_matches
+
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown, TimerAction
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown, TimerAction
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -33,14 +36,25 @@ def start_nodes(context):
     words = {
         name: LaunchConfiguration(name).perform(context) for name, _ in GraphArguments.describe()
     }
+    warn_of_unknown(word.partition(":=")[0] for word in context.argv if ":=" in word)
     arguments = settings_from_text(GraphArguments, words)
     specs = describe_graph(arguments)
     check_packages(specs)
     actions = [to_action(spec) for spec in specs]
     if arguments.seconds and not arguments.report:
-        stop = Shutdown(reason=f"{arguments.seconds} s are over")
-        actions.append(TimerAction(period=arguments.seconds, actions=[stop]))
+        reason = f"the {arguments.seconds:g} s asked for are over"
+        ends = [LogInfo(msg=reason), Shutdown(reason=reason)]
+        actions.append(TimerAction(period=arguments.seconds, actions=ends))
     return actions
+
+
+def warn_of_unknown(names):
+    """Say which arguments do nothing here; launch itself takes any, and a file may include this."""
+    known = [name for name, _ in GraphArguments.describe()]
+    for name in sorted(set(names).difference(known)):
+        near = get_close_matches(name, known, 1)
+        meant = f"did you mean {near[0]}?" if near else "see --show-args"
+        get_logger("avatar.launch").warning(f"{name}:= is no argument of this file; {meant}")
 
 
 def check_packages(specs):

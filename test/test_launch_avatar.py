@@ -53,3 +53,30 @@ def test_a_program_that_is_missing_is_named_before_anything_starts(launch_file, 
     monkeypatch.setattr(launch_file, "get_package_prefix", not_found)
     with pytest.raises(ConfigError, match="apt install ros-"):
         launch_file.start_nodes(context)
+
+
+def filled(**arguments):
+    from launch import LaunchContext
+
+    context = LaunchContext(argv=[f"{name}:={value}" for name, value in arguments.items()])
+    for name, value in {**GraphArguments().to_dict(), **arguments}.items():
+        context.launch_configurations[name] = str(value)
+    return context
+
+
+def test_arguments_that_do_nothing_are_named(launch_file, monkeypatch):
+    said = []
+    stand_in = type("Logger", (), {"warning": staticmethod(said.append)})
+    monkeypatch.setattr(launch_file, "get_logger", lambda _: stand_in)
+    launch_file.start_nodes(filled(rvizz=True, robot="", whatever=1))
+    assert said == [
+        "rvizz:= is no argument of this file; did you mean rviz?",
+        "whatever:= is no argument of this file; see --show-args",
+    ]
+
+
+def test_it_says_why_it_ends(launch_file):
+    *_, end = launch_file.start_nodes(filled(seconds=2.5))
+    said, stopped = end.actions
+    assert [word.text for word in said.msg] == ["the 2.5 s asked for are over"]
+    assert type(stopped).__name__ == "Shutdown"

@@ -121,7 +121,7 @@ def command_of(spec: NodeSpec, folder: Path) -> list[str]:
 
 def _program(spec: NodeSpec) -> list[str]:
     if spec.package == PACKAGE:
-        return [sys.executable, "-m", spec.module]
+        return [sys.executable, "-m", f"{PACKAGE}.nodes.start", spec.executable]
     for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
         path = Path(prefix) / "lib" / spec.package / spec.executable
         if prefix and path.is_file():

@@ -33,15 +33,19 @@ def run_node(make: Callable[[], Any], argv: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    rclpy.init(
-        args=None if argv is None else list(argv), signal_handler_options=SignalHandlerOptions.NO
-    )
+    words = None if argv is None else list(argv)
+    try:
+        rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # the kind of rcl's own errors, which has no public name
+        return _refuse(
+            f"ROS 2 does not start: {error}. Where it cannot write its log, set ROS_LOG_DIR to a "
+            "folder that you may write; where it cannot read an argument, see --ros-args"
+        )
     try:
         node = make()
     except _USER_ERRORS as error:
-        print(f"asynfusion: {error}", file=sys.stderr, flush=True)
         rclpy.try_shutdown()
-        return 2
+        return _refuse(str(error))
     executor = SingleThreadedExecutor()
     for each in (node, *getattr(node, "nodes", ())):
         executor.add_node(each)
@@ -54,3 +58,8 @@ def run_node(make: Callable[[], Any], argv: Sequence[str] | None = None) -> int:
         node.destroy_node()
         rclpy.try_shutdown()
     return node.exit_status or 0
+
+
+def _refuse(reason: str) -> int:
+    print(f"asynfusion: {reason}", file=sys.stderr, flush=True)
+    return 2
