@@ -139,9 +139,10 @@ def test_the_style_of_a_folder_is_the_mean_of_its_takes(model, tmp_path, capsys)
     expected = (clips[0][mouth] + 3 * clips[1][mouth]) / 4
     assert float(table["mouth"]) == pytest.approx(expected, abs=0.002)
     assert float(table["energy"]) == pytest.approx(clips[0][energy], abs=0.002)  # b has no body
-    ProjectWriter(tmp_path / "empty")
-    (tmp_path / "empty" / "manifest.jsonl").touch()
-    assert main(["style", str(tmp_path / "empty"), "--checkpoint", str(model)]) == 2
+    assert main(["style", str(tmp_path), "--checkpoint", str(model)]) == 0  # a set in a folder
+    assert dict(line.split()[:2] for line in capsys.readouterr().out.splitlines()) == table
+    ProjectWriter(tmp_path / "brief").add(make_recording("c", seconds=1.0))
+    assert main(["style", str(tmp_path / "brief"), "--checkpoint", str(model)]) == 2
     assert "holds no take of 60 frames" in capsys.readouterr().err
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.cli.info import DEFAULT_MODEL
-from asynfusion_ros.data.project import read_project
+from asynfusion_ros.data.formats import find_sets, scan_set
+from asynfusion_ros.data.recording import collect
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.manner import PIECE_FRAMES, STYLE_NAMES, describe_style
 from asynfusion_ros.motion.npz import read_npz
-from asynfusion_ros.motion.people import OPEN
+from asynfusion_ros.motion.people import MOST_DEVIATIONS, OPEN
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 
@@ -24,7 +25,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     """Add the command to the `asynfusion` command line."""
     parser = subparsers.add_parser("style", help="measure the style of a few seconds of motion")
     parser.add_argument(
-        "clip", type=Path, help="NPZ as `asynfusion generate` writes it, or a folder of takes"
+        "clip", type=Path, help="NPZ as `asynfusion generate` writes it, or a folder of recordings"
     )
     parser.add_argument(
         "--checkpoint", type=Path, default=None, help=f"model folder (default: {DEFAULT_MODEL})"
@@ -51,7 +52,9 @@ def run_style(arguments: argparse.Namespace) -> int:
         measured = f"{value:.3f}" if given else "-"
         print(f"{name:<15}{measured:>10}" + (f"{deviations[name]:>12.2f}" if compares else ""))
         if compares:
-            words.append(f"{name}={np.clip(deviations[name], -5.0, 5.0):.2f}")
+            words.append(
+                f"{name}={np.clip(deviations[name], -MOST_DEVIATIONS, MOST_DEVIATIONS):.2f}"
+            )
     if words:
         words += [] if len(words) == len(STYLE_NAMES) else [OPEN]
         print("--style " + ",".join(words))
@@ -59,10 +62,15 @@ def run_style(arguments: argparse.Namespace) -> int:
 
 
 def _measure(path: Path) -> tuple[Array, Array]:
-    """Return the styles (S,) of a clip, or of all takes in a folder, and which are known (S,)."""
+    """Return the styles (S,) of a clip, or of all takes in a folder, and which are known (S,).
+
+    Raises DataError on a folder without takes of a known layout.
+    """
     if not path.is_dir():
         return describe_style(read_npz(path))
-    takes, _ = read_project(path)
+    takes, faults = collect(item for place in find_sets(path) for item in scan_set(*place))
+    for fault in faults:
+        print(f"left out {fault.file}: {fault.reason}")
     long = [take.clip for take in takes if len(take.clip) >= PIECE_FRAMES]
     if not long:
         raise DataError(f"{path} holds no take of {PIECE_FRAMES} frames; style needs some seconds")
