@@ -159,7 +159,7 @@ class Soak:
             ("reset", world.engine.reset),
             ("emergency stop", self._halt),
             ("another utterance", lambda: self.synthesis(2.0)),
-            ("another speaker", lambda: world.engine.set_speaker(rng.randrange(3))),
+            ("another speaker", lambda: world.engine.manners.set_speaker(rng.randrange(3))),
             ("a window fails", self._fail),
             ("a window without numbers", lambda: setattr(world.sampler, "spoil_next", True)),
             ("slow windows", self._slow_down),

@@ -218,9 +218,9 @@ def test_parameters_of_the_manner_take_effect_at_once_and_others_say_when(graph)
         return call(observer, SetParameters, "/avatar/set_parameters", request).results[0]
 
     assert change("speaker", 1).successful
-    assert node._parts.engine.manner.speaker == 1
+    assert node._parts.engine.manners.current.speaker == 1
     assert call(observer, SetStyle, "/avatar/set_style", SetStyle.Request()).success
-    assert node._parts.engine.manner.speaker == 1
+    assert node._parts.engine.manners.current.speaker == 1
     for name, value, reason in (
         ("speaker", 99, r"this model has 0\.\."),
         ("style", "smile=1", "without styles"),

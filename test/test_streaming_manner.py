@@ -32,7 +32,7 @@ def test_an_avatar_stays_who_it_is_from_stream_to_stream(monkeypatch):
         player.run(2.0)
     assert len(seeds) > 3
     assert {manner.speaker for manner in generator.manners} == {5 % 3}
-    assert engine.manner.speaker == 5 % 3
+    assert engine.manners.current.speaker == 5 % 3
 
 
 def test_a_new_manner_is_taken_up_by_the_next_window_of_a_running_stream():
@@ -41,20 +41,20 @@ def test_a_new_manner_is_taken_up_by_the_next_window_of_a_running_stream():
     player.send(START_S, START_S, speech_like(6.0))
     player.run(2.0)
     before = len(generator.manners)
-    engine.set_speaker(2)
+    engine.manners.set_speaker(2)
     player.run(2.0)
     assert {manner.speaker for manner in generator.manners[:before]} == {0}
     assert {manner.speaker for manner in generator.manners[before:]} == {2}
     with pytest.raises(ConfigError, match=r"this model has 0\.\.2"):
-        engine.set_speaker(3)
+        engine.manners.set_speaker(3)
     with pytest.raises(ConfigError, match="0 styles"):
-        engine.set_style([1.0])
+        engine.manners.set_style([1.0])
     with pytest.raises(ConfigError, match="without styles"):
-        engine.set_style([], words="anyone")
+        engine.manners.set_style([], words="anyone")
     with pytest.raises(ConfigError, match="send one of both"):
-        engine.set_style([1.0], words="anyone")
-    assert engine.manner.speaker == 2
-    assert "emotions: ['unknown']" in engine.name_styles()
+        engine.manners.set_style([1.0], words="anyone")
+    assert engine.manners.current.speaker == 2
+    assert "emotions: ['unknown']" in engine.manners.describe()
 
 
 def test_an_avatar_can_be_somebody_else_and_itself_again():
@@ -64,27 +64,28 @@ def test_an_avatar_can_be_somebody_else_and_itself_again():
     about = replace(plain, style_correlation=np.eye(3, dtype=np.float32))
     generator.description = about
     engine, _, _ = make_engine(generator=generator, seed=4, style="energy=1")
+    manners = engine.manners
     itself = (1.0, *about.people.draw(4)[1:])
-    engine.set_style([], words="anyone=7")
-    assert engine.manner.style == about.people.draw(7)
-    engine.set_style([0.5, -1.0, 0.0])
-    assert engine.manner.style == (0.5, -1.0, 0.0)
-    engine.set_style([])
-    assert engine.manner.style == itself
-    engine.set_speaker(2)
-    assert (engine.manner.speaker, engine.manner.style[0]) == (2, 1.0)
-    assert np.isnan(engine.manner.style[1:]).all(), "a speaker is somebody already"
-    engine.set_style([], words="reach=2")
-    assert np.isnan([engine.manner.style[0], engine.manner.style[2]]).all()
-    engine.set_speaker(0)
-    assert (engine.manner.speaker, engine.manner.style) == (0, itself)
-    engine.set_style([], words="open")
-    assert engine.manner.style == ()
-    engine.begin_as(1, "reach=1", "")
-    assert (engine.manner.speaker, engine.manner.style[1]) == (1, 1.0)
-    engine.set_style([], words="reach=2")
-    engine.set_style([])
-    assert (engine.manner.speaker, engine.manner.style[1]) == (1, 1.0), "it began so"
+    manners.set_style([], words="anyone=7")
+    assert manners.current.style == about.people.draw(7)
+    manners.set_style([0.5, -1.0, 0.0])
+    assert manners.current.style == (0.5, -1.0, 0.0)
+    manners.set_style([])
+    assert manners.current.style == itself
+    manners.set_speaker(2)
+    assert (manners.current.speaker, manners.current.style[0]) == (2, 1.0)
+    assert np.isnan(manners.current.style[1:]).all(), "a speaker is somebody already"
+    manners.set_style([], words="reach=2")
+    assert np.isnan([manners.current.style[0], manners.current.style[2]]).all()
+    manners.set_speaker(0)
+    assert (manners.current.speaker, manners.current.style) == (0, itself)
+    manners.set_style([], words="open")
+    assert manners.current.style == ()
+    manners.begin_as(1, "reach=1", "")
+    assert (manners.current.speaker, manners.current.style[1]) == (1, 1.0)
+    manners.set_style([], words="reach=2")
+    manners.set_style([])
+    assert (manners.current.speaker, manners.current.style[1]) == (1, 1.0), "it began so"
     with pytest.raises(ConfigError, match=r"0\.\.2"):
-        engine.begin_as(3, "", "")
-    assert (engine.manner.speaker, engine.settings.speaker) == (1, 1)
+        manners.begin_as(3, "", "")
+    assert manners.current.speaker == 1

@@ -277,14 +277,14 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
     def _set_speaker(
         self, request: SetSpeaker.Request, response: SetSpeaker.Response
     ) -> SetSpeaker.Response:
-        return self._try(response, lambda engine: engine.set_speaker(int(request.speaker)))
+        return self._try(response, lambda engine: engine.manners.set_speaker(int(request.speaker)))
 
     def _set_style(
         self, request: SetStyle.Request, response: SetStyle.Response
     ) -> SetStyle.Response:
         def change(engine: AvatarEngine) -> str:
-            engine.set_style(list(request.style), request.emotion, request.words)
-            return engine.name_styles()
+            engine.manners.set_style(list(request.style), request.emotion, request.words)
+            return engine.manners.describe()
 
         return self._try(response, change)
 

@@ -34,7 +34,7 @@ class LiveParameters:
         asked = {change.name: change.value for change in changes}
         if engine is not None and not asked.keys().isdisjoint(MANNER):
             try:
-                engine.choose_manner(*self._manner(asked))
+                engine.manners.choose(*self._manner(asked))
             except ConfigError as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -45,7 +45,7 @@ class LiveParameters:
             return
         names = [change.name for change in changes]
         if not set(names).isdisjoint(MANNER):
-            engine.begin_as(*self._manner({}))
+            engine.manners.begin_as(*self._manner({}))
         if later := [name for name in names if name not in MANNER]:
             self._node.get_logger().warning(
                 f"{', '.join(later)}: takes effect when the avatar is configured again "

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.motion.alive import SignsOfLife
 from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.listening import ListeningMotion
-from asynfusion_ros.motion.manner import Manner
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.clock import Clock, SystemClock
@@ -21,6 +18,7 @@ from asynfusion_ros.streaming.door import Door
 from asynfusion_ros.streaming.ear import Ear, Senses
 from asynfusion_ros.streaming.generator import MotionGenerator
 from asynfusion_ros.streaming.mailbox import Mailbox
+from asynfusion_ros.streaming.manners import Manners
 from asynfusion_ros.streaming.pace import output_delay_s
 from asynfusion_ros.streaming.playback import Joints, Playback, PlaybackFrame
 from asynfusion_ros.streaming.queue import MotionQueue
@@ -94,6 +92,7 @@ class AvatarEngine:
             ear=self._ear,
             warn=warn,
         )
+        self.manners = Manners(generator, settings, self._mailbox)
         self._thread = EngineThread(self._worker, self._mailbox, self._clock, warn)
         self._interrupted = False  # a flush that playback has yet to see
 
@@ -190,54 +189,6 @@ class AvatarEngine:
         """Begin a new stream: like flush, and the noise starts again from the seed."""
         self._end_stream("resets", restart_noise=True)
         self._interrupted = True
-
-    @property
-    def manner(self) -> Manner:
-        """Whose manner, which style, which emotion is in force."""
-        return self._mailbox.manner or self._generator.begin(self.settings.seed).manner
-
-    def set_manner(self, manner: Manner) -> None:
-        """Move otherwise from the next window on; raise ConfigError if the model cannot."""
-        self._generator.begin(manner=manner)
-        self._mailbox.set_manner(manner)
-
-    def begin_as(self, speaker: int, style: str, emotion: str) -> None:
-        """Move in another manner from the next window on, as if the avatar had begun with it.
-
-        Raises ConfigError, and changes nothing, if the model cannot.
-        """
-        self.set_manner(self.choose_manner(speaker, style, emotion))
-        self.settings = self.settings.replace(speaker=speaker, style=style, emotion=emotion)
-
-    def set_speaker(self, speaker: int) -> None:
-        """Use another speaker's manner from the next window on; raise ConfigError if unknown.
-
-        Styles are those that the avatar began with.
-        """
-        fresh = self.choose_manner(speaker, self.settings.style)
-        self.set_manner(replace(fresh, emotion=self.manner.emotion))
-
-    def set_style(self, style: Sequence[float], emotion: str = "", words: str = "") -> None:
-        """Use another style, in numbers or in words, and emotion from the next window on.
-
-        Where there is neither, styles are those that the avatar began with. Raises ConfigError
-        where there are both, or the model does not know them.
-        """
-        if words and len(style):
-            raise ConfigError(f"{len(style)} style values and {words!r} as well; send one of both")
-        fresh = self.choose_manner(self.manner.speaker, words or self.settings.style, emotion)
-        values = tuple(float(value) for value in style) or fresh.style
-        self.set_manner(replace(fresh, style=values))
-
-    def choose_manner(self, speaker: int, words: str, emotion: str = "") -> Manner:
-        """Return the manner that settings ask for; raise ConfigError if the model cannot."""
-        about = self._generator.description
-        return about.choose_manner(speaker, words, emotion, self.settings.seed)
-
-    def name_styles(self) -> str:
-        """Return a line that names the model's styles and emotions."""
-        about = self._generator.description
-        return f"styles: {list(about.style_names)}, emotions: {list(about.emotions)}"
 
     def resume(self, frame: PlaybackFrame) -> None:
         """Begin at a frame that another engine showed last; before the first `frame_at`."""
