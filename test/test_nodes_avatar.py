@@ -17,7 +17,6 @@ pytestmark = pytest.mark.ros
 from asynfusion_ros.msg import AudioChunk, FaceBlendshapes  # noqa: E402
 from asynfusion_ros.srv import SetSpeaker, SetStyle  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from rcl_interfaces.msg import Log  # noqa: E402
 from rcl_interfaces.srv import SetParameters  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from ros_helpers import DOMAIN, Talker, call, collect, ros_graph, stub_engine, wait_for  # noqa: E402
@@ -206,10 +205,8 @@ def test_services_answer_honestly(graph):
     assert "activate" in flush.message
 
 
-def test_parameters_of_the_manner_take_effect_at_once_and_others_say_when(graph):
-    node = start(graph)
-    observer = graph.node()
-    said = collect(observer, Log, "/rosout", interface.EVENTS_QOS)
+def test_parameters_of_the_manner_take_effect_at_once_and_others_say_when(graph, capfd):
+    node, observer = start(graph), graph.node()
 
     def change(name, value):
         request = SetParameters.Request(
@@ -231,8 +228,16 @@ def test_parameters_of_the_manner_take_effect_at_once_and_others_say_when(graph)
         assert re.search(reason, refused.reason)
     assert node.get_parameter("speaker").value == 1
     assert change("hop_frames", 6).successful
-    wait_for(lambda: [m for _, m in said if "hop_frames: takes effect when" in m.msg])
-    assert not [m for _, m in said if "speaker: takes effect" in m.msg]
+    said = capfd.readouterr().err
+    assert "hop_frames: takes effect when" in said
+    assert "speaker: takes effect" not in said
+
+
+def test_a_misspelt_parameter_is_named_and_those_of_other_nodes_are_not(graph, capfd):
+    start(graph, hop_frame=6, speaker=1, port=8080)
+    warned = [line for line in capfd.readouterr().err.splitlines() if "no parameter" in line]
+    assert len(warned) == 1
+    assert warned[0].endswith("there is no parameter hop_frame; did you mean hop_frames?")
 
 
 def test_the_death_of_the_engine_is_said_and_ends_in_unconfigured(graph):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import (
@@ -21,11 +22,14 @@ from asynfusion_ros.settings import SettingInfo, Settings
 S = TypeVar("S", bound=Settings)
 
 _LARGEST_INT = 2**63 - 1
+_NEAR = 0.8  # so alike are a name and one that was meant
 
 
 def declare_settings(node: Node, *kinds: type[Settings]) -> None:
     """Declare one parameter per field, with its description and range, and check every change.
 
+    Of what was given to the node, names that are nearly one of its own are warned of: rclpy is
+    silent about them, and names that are far from all may be meant for the other nodes of a file.
     A change that contradicts another parameter is refused with the reason. Raises rclpy's
     InvalidParameterTypeException or InvalidParameterValueException for overrides that do not fit.
     """
@@ -38,6 +42,11 @@ def declare_settings(node: Node, *kinds: type[Settings]) -> None:
         return _check_changes(node, kinds, {change.name: change.value for change in changes})
 
     node.add_on_set_parameters_callback(check)
+    known = [name for kind in kinds for name, _ in kind.describe()]
+    for name in sorted(node._parameter_overrides):  # which rclpy shows in no other way
+        near = [] if node.has_parameter(name) else get_close_matches(name, known, 1, _NEAR)
+        for meant in near:
+            node.get_logger().warning(f"there is no parameter {name}; did you mean {meant}?")
 
 
 def read_settings(node: Node, kind: type[S]) -> S:
