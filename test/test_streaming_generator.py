@@ -33,12 +33,12 @@ class LoudnessExtractor:
         return (level + samples[32000:].mean()).astype(np.float32)
 
 
-def make_generator(cutoff_hz=15.0, **settings):
+def make_generator(cutoff_hz=15.0, network=NETWORK, **settings):
     torch.set_num_threads(1)
     settings = EngineSettings(
         deterministic=True, expression_steps=2, gesture_steps=3, seed=11, **settings
     )
-    checkpoint = untrained_checkpoint(NETWORK)
+    checkpoint = untrained_checkpoint(network)
     description = replace(checkpoint.description, body_cutoff_hz=cutoff_hz)
     checkpoint = replace(checkpoint, description=description)
     sampler = open_sampler(checkpoint, settings.sampler_settings())
@@ -217,6 +217,17 @@ def test_streams_with_manners_of_their_own_keep_them(generator):
             np.testing.assert_allclose(chunk.body, own.body, atol=2e-5)
         states = [after for _, after in alone]
     assert np.abs(alone[0][0].body - alone[1][0].body).max() > 1e-3
+
+
+def test_styles_may_be_numbers_of_any_library():
+    generator = make_generator(network=replace(NETWORK, styles=2))
+    made = [
+        generator.generate_many([speech_like(1.0)], [0], [Manner(style=tuple(style))])[0]
+        for style in ([0.5, -1.0], np.array([0.5, -1.0]), np.array([0.5, -1.0], np.float32))
+    ]
+    generator.close()
+    for clip in made[1:]:
+        assert np.array_equal(clip.face, made[0].face)
 
 
 def test_a_stream_that_begins_is_not_sampled_with_one_that_goes_on(generator):

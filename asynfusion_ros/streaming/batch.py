@@ -94,7 +94,7 @@ def _join_manners(
     style = emotion = None
     if any(manner.style for manner in manners):
         rows = [manner.style or (float("nan"),) * count for manner in manners]
-        style = torch.tensor(rows, device=device)
+        style = torch.tensor(rows, dtype=torch.float32, device=device)
     if any(manner.emotion for manner in manners):
         emotion = torch.tensor([manner.emotion for manner in manners], device=device)
     speaker = torch.tensor([manner.speaker for manner in manners], device=device)
