@@ -12,7 +12,7 @@ from asynfusion_ros.cli.info import DEFAULT_MODEL
 from asynfusion_ros.data.formats import find_sets, scan_set
 from asynfusion_ros.data.recording import collect
 from asynfusion_ros.errors import DataError
-from asynfusion_ros.motion.manner import PIECE_FRAMES, STYLE_NAMES, describe_style
+from asynfusion_ros.motion.manner import MOST_STYLE, PIECE_FRAMES, STYLE_NAMES, describe_style
 from asynfusion_ros.motion.npz import read_npz
 from asynfusion_ros.motion.people import OPEN
 from asynfusion_ros.resources import find_resource
@@ -34,24 +34,25 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def run_style(arguments: argparse.Namespace) -> int:
-    """Print each style in its own unit, and what to ask for: deviations from the model's people.
+    """Print each style in its own unit and in standard deviations of the model's people.
 
     A model that was trained without styles has none of these: then only the first are printed.
     """
-    people = Checkpoint.load(
-        arguments.checkpoint or find_resource(DEFAULT_MODEL)
-    ).description.people
+    about = Checkpoint.load(arguments.checkpoint or find_resource(DEFAULT_MODEL)).description
     values, known = _measure(arguments.clip)
-    asked = dict.fromkeys(STYLE_NAMES, float("nan"))
-    if people.styles is not None:
-        asked |= dict(zip(people.names, people.express(values, known), strict=True))
+    deviations = dict.fromkeys(STYLE_NAMES, float("nan"))
+    if about.style is not None:
+        found = dict(zip(STYLE_NAMES, values, strict=True))
+        own = about.style.normalise([found.get(name, np.nan) for name in about.style_names])
+        deviations |= dict(zip(about.style_names, own, strict=True))
     print(f"{'style':<15}{'measured':>10}{'deviations':>12}")
     words = []
     for name, value, given in zip(STYLE_NAMES, values, known, strict=True):
-        measured, compares = f"{value:.3f}" if given else "-", np.isfinite(asked[name])
-        print(f"{name:<15}{measured:>10}" + (f"{asked[name]:>12.2f}" if compares else ""))
+        compares = given and np.isfinite(deviations[name])
+        measured = f"{value:.3f}" if given else "-"
+        print(f"{name:<15}{measured:>10}" + (f"{deviations[name]:>12.2f}" if compares else ""))
         if compares:
-            words.append(f"{name}={asked[name]:.2f}")
+            words.append(f"{name}={np.clip(deviations[name], -MOST_STYLE, MOST_STYLE):.2f}")
     if words:
         words += [] if len(words) == len(STYLE_NAMES) else [OPEN]
         print("--style " + ",".join(words))

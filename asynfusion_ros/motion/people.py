@@ -10,13 +10,7 @@ import numpy.typing as npt
 
 from asynfusion_ros.errors import ConfigError, brief
 from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.manner import (
-    BODY_STYLES,
-    MOST_STYLE,
-    STYLE_NAMES,
-    describe_style,
-    read_style,
-)
+from asynfusion_ros.motion.manner import MOST_STYLE, STYLE_NAMES, describe_style, read_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 
 Array = npt.NDArray[np.float32]
@@ -28,7 +22,7 @@ OPEN = "open"
 """The word that asks for nobody: all styles that are not named stay open."""
 
 MOST_DEVIATIONS = 2.0
-"""No style of a drawn person, nor of a measured body, is further from the mean."""
+"""No style of a drawn person is further from the mean, in standard deviations."""
 
 _MOST_CORRELATION = 1.001  # rounded
 _MOST_DIGITS = 9
@@ -75,24 +69,16 @@ class People:
         return draw_style(alone if self.correlation is None else self.correlation, seed)
 
     def measure(self, clip: MotionClip) -> tuple[float, ...]:
-        """Return the styles (S,) that ask for somebody like in a clip; see `express`.
+        """Return the styles (S,) of a clip, at most `MOST_STYLE`, NaN where they were not measured.
 
         Raises ConfigError without styles, MotionFileError on a clip that is too short for any.
         """
-        return self.express(*describe_style(clip))
-
-    def express(self, values: npt.ArrayLike, known: npt.ArrayLike) -> tuple[float, ...]:
-        """Return measured styles, as `describe_style` has them, in deviations; NaN where unknown.
-
-        A face's are told as far as any may be asked; a body's no further than `MOST_DEVIATIONS`,
-        since seconds of arms tell less of them. Raises ConfigError without styles.
-        """
         if self.styles is None:
             raise ConfigError("this model was trained without styles; no clip can tell it one")
-        told = dict(zip(STYLE_NAMES, np.where(np.asarray(known) > 0, values, np.nan), strict=True))
+        values, known = describe_style(clip)
+        told = dict(zip(STYLE_NAMES, np.where(known > 0, values, np.nan), strict=True))
         own = self.styles.normalise([told.get(name, np.nan) for name in self.names])
-        most = [MOST_DEVIATIONS if name in BODY_STYLES else MOST_STYLE for name in self.names]
-        return tuple(float(v) for v in np.clip(own, np.negative(most), most))
+        return tuple(float(v) for v in np.clip(own, -MOST_STYLE, MOST_STYLE))
 
 
 def measure_correlation(styles: npt.ArrayLike) -> Array:
