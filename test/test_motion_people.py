@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from asynfusion_ros.motion.blendshapes import FACE_NAMES
-from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.manner import MOST_STYLE
-from asynfusion_ros.motion.normalisation import ChannelStatistics
-from asynfusion_ros.motion.people import MOST_DEVIATIONS, People, draw_style, measure_correlation
+from asynfusion_ros.motion.people import MOST_DEVIATIONS, draw_style, measure_correlation
 
 RNG = np.random.default_rng(0)
 MIXED = RNG.normal(size=(500, 4)) @ RNG.normal(size=(4, 4))
@@ -54,16 +50,3 @@ def test_persons_spread_as_the_takes_did():
 def test_a_seed_is_a_person():
     assert draw_style(np.eye(3), 7) == draw_style(np.eye(3), 7)
     assert draw_style(np.eye(3), 7) != pytest.approx(draw_style(np.eye(3), 8))
-
-
-def test_a_measured_person_may_be_as_far_from_the_mean_as_any_style_may_be_asked():
-    mean, std = np.array([0.1], np.float32), np.array([0.05], np.float32)
-    people = People(("smile",), ChannelStatistics(mean, std), None)
-
-    def measure(smile):
-        face = np.zeros((90, 51), np.float32)
-        face[:, [FACE_NAMES.index(f"mouthSmile{side}") for side in ("Left", "Right")]] = smile
-        return people.measure(MotionClip(30.0, face, np.zeros((90, 24), np.float32)))[0]
-
-    assert measure(0.25) == pytest.approx(3.0, abs=1e-4)
-    assert measure(0.9) == MOST_STYLE
