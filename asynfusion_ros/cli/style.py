@@ -12,9 +12,9 @@ from asynfusion_ros.cli.info import DEFAULT_MODEL
 from asynfusion_ros.data.formats import find_sets, scan_set
 from asynfusion_ros.data.recording import collect
 from asynfusion_ros.errors import DataError
-from asynfusion_ros.motion.manner import PIECE_FRAMES, STYLE_NAMES, describe_style
+from asynfusion_ros.motion.manner import MOST_STYLE, PIECE_FRAMES, STYLE_NAMES, describe_style
 from asynfusion_ros.motion.npz import read_npz
-from asynfusion_ros.motion.people import MOST_DEVIATIONS, OPEN
+from asynfusion_ros.motion.people import OPEN
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 
@@ -52,9 +52,7 @@ def run_style(arguments: argparse.Namespace) -> int:
         measured = f"{value:.3f}" if given else "-"
         print(f"{name:<15}{measured:>10}" + (f"{deviations[name]:>12.2f}" if compares else ""))
         if compares:
-            words.append(
-                f"{name}={np.clip(deviations[name], -MOST_DEVIATIONS, MOST_DEVIATIONS):.2f}"
-            )
+            words.append(f"{name}={np.clip(deviations[name], -MOST_STYLE, MOST_STYLE):.2f}")
     if words:
         words += [] if len(words) == len(STYLE_NAMES) else [OPEN]
         print("--style " + ",".join(words))

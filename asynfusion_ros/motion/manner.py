@@ -29,6 +29,9 @@ BODY_STYLES = (
 )
 """Those that a body tells; the others are the face's."""
 
+MOST_STYLE = 5.0
+"""No style can be asked to be further from the mean of a model's people, in standard deviations."""
+
 PIECE_FRAMES = 60
 """Styles are means over pieces of this length, so that long and short clips compare."""
 
@@ -209,8 +212,9 @@ def check_style(style: tuple[float, ...], names: tuple[str, ...]) -> None:
             f"{len(style)} style values; this model has {len(names)} styles {list(names)}, or send "
             "none"
         )
-    wrong = [value for value in style if not np.isnan(value) and not -5.0 <= value <= 5.0]
+    wrong = [v for v in style if not np.isnan(v) and not -MOST_STYLE <= v <= MOST_STYLE]
     if wrong:
         raise ConfigError(
-            f"style values {wrong}; they are standard deviations between -5 and 5, NaN for open"
+            f"style values {wrong}; they are standard deviations between -{MOST_STYLE:g} and "
+            f"{MOST_STYLE:g}, NaN for open"
         )
