@@ -15,6 +15,8 @@ from asynfusion_ros.streaming.engine import AvatarEngine
 MANNER = ("speaker", "style", "emotion")
 """The parameters that take effect from the next window on."""
 
+_READ_ANEW = ("real_time_priority", "use_sim_time")  # by whoever uses them, each time
+
 
 class LiveParameters:
     """Hands changes of the manner to the engine, and says when others take effect.
@@ -46,7 +48,7 @@ class LiveParameters:
         names = [change.name for change in changes]
         if not set(names).isdisjoint(MANNER):
             engine.manners.begin_as(*self._manner({}))
-        if later := [name for name in names if name not in MANNER]:
+        if later := [name for name in names if name not in (*MANNER, *_READ_ANEW)]:
             self._node.get_logger().warning(
                 f"{', '.join(later)}: takes effect when the avatar is configured again "
                 "(ros2 lifecycle set: deactivate, cleanup, configure, activate)"
