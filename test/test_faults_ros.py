@@ -75,7 +75,8 @@ def processes():
         words = [f"{name}:={value}" for name, value in parameters.items()]
         options = [option for word in words for option in ("-p", word)]
         environment = {**os.environ, "ROS_DOMAIN_ID": str(KILLED_DOMAIN), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", f"asynfusion_ros.nodes.{module}", "--ros-args", *options]
+        program = [sys.executable, "-m", "asynfusion_ros.nodes.start", module]
+        command = [*program, "--ros-args", *options]
         process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
         running.append(process)
         return process
