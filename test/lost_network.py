@@ -32,7 +32,7 @@ def main():
 
     folder = tempfile.mkdtemp()
     untrained_checkpoint(NetworkSettings(width=16, depth=1, heads=2)).save(folder)
-    command = [sys.executable, "-m", "asynfusion_ros.nodes.avatar_node", "--ros-args"]
+    command = [sys.executable, "-m", "asynfusion_ros.nodes.start", "avatar_node", "--ros-args"]
     avatar = subprocess.Popen([*command, "-p", f"checkpoint:={folder}", "-p", "publish_tf:=false"])
     rclpy.init()
     node = rclpy.create_node("observer")

@@ -222,7 +222,7 @@ def test_a_recorder_whose_disk_is_full_lives_on(graph, tmp_path):
     observer = graph.node()
     seen = collect(observer, DiagnosticArray, interface.DIAGNOSTICS, interface.MOTION_QOS)
     file = tmp_path / "a.mcap"
-    command = [sys.executable, "-m", "asynfusion_ros.nodes.recorder_node", "--ros-args"]
+    command = [sys.executable, "-m", "asynfusion_ros.nodes.start", "recorder_node", "--ros-args"]
     command += ["-p", f"file:={file}"]
 
     def limit():

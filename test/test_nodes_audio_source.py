@@ -96,7 +96,7 @@ def test_a_missing_recording_is_one_line_and_status_2(repo):
     environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)}
     begin_s = time.monotonic()
     run = subprocess.run(
-        [sys.executable, "-m", "asynfusion_ros.nodes.audio_source_node",
+        [sys.executable, "-m", "asynfusion_ros.nodes.start", "audio_source_node",
          "--ros-args", "-p", "wav:=none.wav"],
         cwd=repo, env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

@@ -68,7 +68,7 @@ def _measure(path: Path) -> tuple[Array, Array]:
         return describe_style(read_npz(path))
     takes, faults = collect(item for place in find_sets(path) for item in scan_set(*place))
     for fault in faults:
-        print(f"left out {fault.file}: {fault.reason}")
+        print(fault)
     long = [take.clip for take in takes if len(take.clip) >= PIECE_FRAMES]
     if not long:
         raise DataError(f"{path} holds no take of {PIECE_FRAMES} frames; style needs some seconds")

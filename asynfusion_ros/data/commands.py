@@ -51,6 +51,6 @@ def run_pack(arguments: argparse.Namespace) -> int:
             writer.add(recording)
     size = sum(file.stat().st_size for file in arguments.out.iterdir())
     for fault in faults:
-        print(f"left out {fault.file}: {fault.reason}")
+        print(fault)
     print(f"{len(writer)} takes in {arguments.out}, {size / 1e6:.1f} MB")
     return int(bool(faults))

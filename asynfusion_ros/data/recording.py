@@ -110,6 +110,10 @@ class Fault:
     file: str
     reason: str
 
+    def __str__(self) -> str:
+        """Return the line that tells a user of it."""
+        return f"left out {self.file}: {self.reason}"
+
 
 def attempt(
     file: str, read: Callable[[], Iterable[Recording | Fault]]

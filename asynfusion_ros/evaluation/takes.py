@@ -20,7 +20,7 @@ def read_takes(folders: Sequence[Path]) -> list[Recording]:
     """Return every take of the folders' data sets, printing what had to be left out."""
     recordings, faults = read_all(*folders)
     for fault in faults:
-        print(f"left out {fault.file}: {fault.reason}")
+        print(fault)
     return recordings
 
 
@@ -35,7 +35,7 @@ def read_held_out(
         places = [folder / "beat_take" for folder in folders if (folder / "beat_take").is_dir()]
         found, faults = read_beat(places[0] if places else folders[0])
         for fault in faults:
-            print(f"left out {fault.file}: {fault.reason}")
+            print(fault)
     else:
         takes = read_takes(folders) if recordings is None else recordings
         found = [recording for recording in takes if recording.split == split]

@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 Place = Callable[[Array, Array], Array]
 Colour = tuple[float, float, float]
 
-EYE_U, EYE_V = 0.42, 0.24  # middle of the left eye: left of the nose, above the mouth
+_EYE_U, _EYE_V = 0.42, 0.24  # middle of the left eye: left of the nose, above the mouth
 
 _HALF_WIDTH, _ABOVE, _BELOW = 0.19, 0.055, 0.045
 _LID = 0.05  # how far a lid reaches beyond the almond
@@ -60,7 +60,7 @@ def _build_eye(place: Place, side: str) -> list[EyeMesh]:
 
     def lay(s: Array, height: Array, ahead_m: float) -> tuple[Array, Array, Array]:
         """Return u, v and the points of places in the almond; `s` is -1 right to 1 left."""
-        u, v = outwards * EYE_U + _HALF_WIDTH * s.ravel(), EYE_V + height.ravel()
+        u, v = outwards * _EYE_U + _HALF_WIDTH * s.ravel(), _EYE_V + height.ravel()
         points = place(u, v)
         points[:, 0] += ahead_m + _bulge_m(s, height).ravel()
         return u, v, points

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -153,7 +152,3 @@ def _open_microphone(named: int | str | None, settings: AudioSourceSettings) -> 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the node until the sound ends or it is told to stop; return the exit status."""
     return run_node(AudioSourceNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -292,7 +291,3 @@ class AvatarNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the node until it is told to stop; return the exit status."""
     return run_node(AvatarNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -117,7 +116,3 @@ class BoardNode(Node):  # type: ignore[misc]  # rclpy is untyped
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit status."""
     return run_node(BoardNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

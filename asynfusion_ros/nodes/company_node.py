@@ -6,7 +6,6 @@ avatar_2 and so on; only the model is loaded once, and one thread serves them al
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -130,7 +129,3 @@ class CompanyNode(Node):  # type: ignore[misc]  # rclpy is untyped
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the nodes until they are told to stop; return the exit status."""
     return run_node(CompanyNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,7 +47,3 @@ class FaceNode(Node):  # type: ignore[misc]  # rclpy is untyped
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit status."""
     return run_node(FaceNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

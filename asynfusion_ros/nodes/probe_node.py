@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -126,7 +125,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, report, and return the exit status."""
     set_real_time(1)  # where that is allowed: or its own waiting for a core would be measured, too
     return run_node(ProbeNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -136,7 +135,3 @@ def topics_to_record(audio_type: str) -> list[Topic]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Record until told to stop; return the exit status."""
     return run_node(RecorderNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -117,7 +116,3 @@ def sound_of(entries: Iterator[Entry], kind: str) -> Iterator[Entry]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Send the recording's sound; return the exit status."""
     return run_node(ReplayNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

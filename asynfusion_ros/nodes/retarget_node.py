@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -184,7 +183,3 @@ def load_robot(name: str, urdf: str) -> tuple[RobotMap, RobotModel]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit status."""
     return run_node(RetargetNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -21,4 +21,6 @@ def start_node(name: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("asynfusion: name a node: python -m asynfusion_ros.nodes.start avatar_node")
     sys.exit(start_node(sys.argv.pop(1)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -139,7 +138,3 @@ class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; return the exit status."""
     return run_node(ViewerNode, argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

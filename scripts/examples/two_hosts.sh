@@ -40,7 +40,7 @@ done
 ip netns exec asyn_body python3 -m asynfusion_ros.cli up --audio topic --no-viewer \
   --seconds "$seconds" --report "$report" &
 avatar=$!
-ip netns exec asyn_sound python3 -m asynfusion_ros.nodes.audio_source_node --ros-args \
+ip netns exec asyn_sound python3 -m asynfusion_ros.nodes.start audio_source_node --ros-args \
   -p loop:=true &
 
 if [[ $cut_s != 0 ]]; then

@@ -92,7 +92,7 @@ def _engines(styles: Path, threads: int) -> EngineOf:
 def _read_speech(folder: Path) -> dict[str, Recording]:
     recordings, faults = read_project(folder)
     for fault in faults:
-        print(f"left out {fault.file}: {fault.reason}")
+        print(fault)
     strangers = [take.name for take in recordings if take.source != SOURCE]
     if strangers:
         raise DataError(f"{folder} holds takes that were not synthesised: {strangers[:3]}")
