@@ -123,7 +123,7 @@ def test_what_was_not_measured_is_not_known():
     face_mask[:, FACE_NAMES.index("browInnerUp")] = 0.0
     known = describe_style(make_clip(body_mask=body_mask, face_mask=face_mask))[1]
     named = {n for n, k in zip(STYLE_NAMES, known, strict=True) if k}
-    assert named == {"head", "mouth", "smile"}
+    assert named == {"head", "mouth"}
 
 
 def test_pieces_that_were_not_measured_do_not_count():

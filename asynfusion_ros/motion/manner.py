@@ -176,11 +176,7 @@ def _measured(clip: MotionClip, piece: slice, skeleton: Skeleton) -> Array:
     known |= dict.fromkeys(("elbow_bend", "forearm_raise", "elbows_forward"), arms)
     known |= dict.fromkeys(("wrist_bend", "wrist_raise"), hands)
     known["head"] = joints["head"]
-    for name, needed in (
-        ("brows", _BROWS_UP + _BROWS_DOWN),
-        ("mouth", ("jawOpen",)),
-        ("smile", _RESTING["smile"][0]),
-    ):
+    for name, needed in (("brows", _BROWS_UP + _BROWS_DOWN), ("mouth", ("jawOpen",))):
         known[name] = float(min(face[FACE_NAMES.index(channel)] for channel in needed))
     return np.array([known[name] > 0 for name in STYLE_NAMES], np.float32)
 

@@ -19,6 +19,7 @@ from asynfusion_ros.motion.manner import BODY_STYLES, STYLE_NAMES
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import Known, MannerBatch
 from asynfusion_ros.sampling.description import UNKNOWN, ModelDescription
+from asynfusion_ros.training.liveliness import exchange_liveliness
 from asynfusion_ros.training.prepared import open_prepared, renumber
 from asynfusion_ros.training.rests import exchange_rests
 from asynfusion_ros.training.settings import TrainSettings
@@ -199,7 +200,8 @@ class PreparedWindows:
         styles = self.people.styles[self.take[rows]]
         if settings.exchange_share:
             rests = {kind: values[self.take[rows]] for kind, values in self.people.rests.items()}
-            styles = exchange_rests(data, rests, styles, settings.exchange_share, rng)
+            for exchange in (exchange_liveliness, exchange_rests):
+                styles = exchange(data, rests, styles, settings.exchange_share, rng)
         for index in np.flatnonzero(mirrored):
             data["face"][index] = mirror_face(data["face"][index])
             data["body"][index] = mirror_body(data["body"][index])

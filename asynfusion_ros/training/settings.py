@@ -73,8 +73,8 @@ class TrainSettings(Settings):
     )
     exchange_share: float = setting(
         0.0,
-        doc="Share of windows whose face, and whose arms, rest as another take's, so that no voice "
-        "tells who somebody is",
+        doc="Share of windows whose face, and whose arms, rest as another take's, and whose arms, "
+        "head and brows move as much, so that no voice tells who somebody is",
         minimum=0.0,
         maximum=1.0,
     )
