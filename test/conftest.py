@@ -109,3 +109,23 @@ def chromium_path() -> str:
     if path is None:
         pytest.skip("Chromium is not installed")
     return path
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A folder with a page for the viewer; what lies beside it is not for pages."""
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "index.html").write_text("<title>Avatar</title>")
+    (tmp_path / "secret.txt").write_text("not for pages")
+    return tmp_path / "page"
+
+
+@pytest.fixture
+def server(page):
+    """A viewer's server that gives out that page."""
+    from asynfusion_ros.viewer.server import ViewerServer
+
+    server = ViewerServer(port=0, page=page)
+    server.start()
+    yield server
+    server.stop()

@@ -15,6 +15,7 @@ from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import WindowPlan
 
 RATE_HZ = 16000
+START_S = 1000.0
 TINY = NetworkSettings(audio_dim=4, width=8, depth=1, heads=2, speakers=3)
 IDLE_FACE = np.full(51, 0.05, np.float32)
 IDLE_BODY = np.full(24, -0.2, np.float32)
@@ -164,3 +165,19 @@ def speech_like(seconds, seed=0, rate_hz=RATE_HZ):
     t = np.arange(round(seconds * rate_hz)) / rate_hz
     envelope = 0.5 + 0.5 * np.sin(2 * np.pi * 1.3 * t)
     return (0.8 * envelope * rng.uniform(-1, 1, len(t))).astype(np.float32)
+
+
+def expected_faces(samples, times_s, anchor_s):
+    """What the stub gives for each audio time: the loudness of its frame, interpolated."""
+    frames = -(-len(samples) // 1600) * 3
+    padded = np.pad(samples, (0, frames // 3 * 1600 - len(samples)))
+    level = np.repeat((padded.reshape(-1, 1600).astype(np.float64) ** 2).mean(axis=1), 3)
+    return np.interp((times_s - anchor_s) * 30, np.arange(frames), level)
+
+
+def send_live(player, samples, chunk=1600, stamp_s=START_S, *, late_s=0.0, source=""):
+    """Hand the player speech in chunks that arrive when they end."""
+    for start in range(0, len(samples), chunk):
+        piece = samples[start : start + chunk]
+        end_s = stamp_s + (start + len(piece)) / RATE_HZ
+        player.send(end_s + late_s, stamp_s + start / RATE_HZ, piece, RATE_HZ, source)

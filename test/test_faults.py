@@ -1,37 +1,24 @@
-"""Faults injected into the engine, the model folder and the sources, in fake time where it counts.
+"""Faults injected into the engine and its sources, in fake time where it counts.
 
 What must hold: the avatar goes on, or says why not; poses stay finite and come without end; nothing
 is left behind. The real processes are in test_faults_ros.py, the table in docs/reliability.md.
 """
 
-import errno
-import itertools
 import os
 import random
-import shutil
-import sys
 import threading
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from streaming_stubs import RATE_HZ, TINY, Player, StubGenerator, make_engine, speech_like
 
-from asynfusion_ros.audio import sources
-from asynfusion_ros.audio.retry import RetryingSource
-from asynfusion_ros.audio.sources import MicSource, SourceChunk
-from asynfusion_ros.data import project
-from asynfusion_ros.data.project import ProjectWriter, read_project
-from asynfusion_ros.data.recording import Recording
-from asynfusion_ros.errors import AudioError, CheckpointError, DataError, SamplerError
-from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
+from asynfusion_ros.errors import SamplerError
+from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
 from asynfusion_ros.sampling.settings import SamplerSettings
 from asynfusion_ros.sampling.threaded import ThreadedSampler
 from asynfusion_ros.streaming.thread import FAILURES_S, MOST_FAILURES
 
-START_S = 1000.0
 CYCLES = int(os.environ.get("ASYNFUSION_FAULT_CYCLES", "200"))
 
 
@@ -269,134 +256,6 @@ def test_audio_that_nobody_hears_is_counted_by_cause():
     counts = engine.status().counts
     causes = ("duplicates", "other_source", "queue_full", "inbox_full", "flushed_packets")
     assert all(counts[cause] > 0 for cause in causes), counts
-
-
-def test_a_microphone_that_is_unplugged_ends_with_words(monkeypatch):
-    stream = SimpleNamespace(start=lambda: None, close=lambda: None)
-    fake = SimpleNamespace(InputStream=lambda **_: stream, PortAudioError=RuntimeError)
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    monkeypatch.setattr(sources, "_POLL_S", 0.002)
-    with pytest.raises(AudioError, match="plug it in"):
-        list(MicSource())
-
-
-class Plug:
-    """Microphones that give two chunks and are lost; some cannot be opened."""
-
-    def __init__(self, missing=()):
-        self.opened = self.closed = 0
-        self.missing = set(missing)
-
-    def open(self):
-        self.opened += 1
-        if self.opened in self.missing:
-            raise AudioError("no such device")
-        return self
-
-    def __iter__(self):
-        for k in range(2):
-            yield SourceChunk(np.zeros(160, np.float32), 16000, k / 100)
-        raise AudioError("it was unplugged")
-
-    def close(self):
-        self.closed += 1
-
-
-def test_a_lost_microphone_is_looked_for_until_it_is_there_again(monkeypatch):
-    now_s, paused, said, plug = [50.0], [], [], Plug(missing=(2, 3, 4, 5, 6, 7))
-    source = RetryingSource(plug.open, said.append, lambda: now_s[0])
-
-    def wait(seconds):
-        paused.append(seconds)
-        now_s[0] += seconds
-        return source._closed.is_set()
-
-    monkeypatch.setattr(source._closed, "wait", wait)
-    chunks = iter(source)
-    heard = [next(chunks).start_s for _ in range(4)]
-    assert paused == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
-    assert heard == pytest.approx([0.0, 0.01, 45.0, 45.01]), "the pause is heard as a pause"
-    assert source.counts == {"losses": 1, "retries": 7}
-    assert "looked for again" in said[0]
-    assert said[1] == "the sound is there again"
-    source.close()
-    assert list(chunks) == []
-    assert plug.closed == 2
-
-
-def test_a_microphone_that_never_was_is_refused_at_once():
-    with pytest.raises(AudioError, match="no such device"):
-        RetryingSource(Plug(missing=(1,)).open)
-
-
-def test_closing_ends_the_search_for_a_microphone():
-    source = RetryingSource(Plug(missing=range(2, 999)).open)
-    heard = []
-    thread = threading.Thread(target=lambda: heard.extend(source))
-    thread.start()
-    source.close()
-    thread.join(5.0)
-    assert not thread.is_alive()
-
-
-# ---- files --------------------------------------------------------------------------------------
-
-
-def test_a_model_that_is_swapped_file_by_file_is_the_old_the_new_or_refused(tmp_path):
-    old, new, live = (tmp_path / name for name in ("old", "new", "live"))
-    untrained_checkpoint(TINY, seed=1).save(old)
-    untrained_checkpoint(TINY, seed=2).save(new)
-    names = ["config.json", "lcm.safetensors", "teacher.safetensors"]
-    whole = {weight_of(Checkpoint.load(folder)) for folder in (old, new)}
-    assert len(whole) == 2
-    for order in itertools.permutations(names):
-        shutil.copytree(old, live, dirs_exist_ok=True)
-        held = Checkpoint.load(live)  # as a running avatar has it
-        for name in order[:-1]:
-            shutil.copy(new / name, live / name)
-            with pytest.raises(CheckpointError, match="copy the whole folder"):
-                Checkpoint.load(live)
-        shutil.copy(new / order[-1], live / order[-1])
-        assert weight_of(Checkpoint.load(live)) != weight_of(held)
-        assert weight_of(held) in whole
-
-
-def weight_of(checkpoint):
-    return next(checkpoint.lcm.parameters()).sum().item()
-
-
-def test_a_save_that_is_cut_off_leaves_nothing_that_loads(tmp_path, monkeypatch):
-    untrained_checkpoint(TINY, seed=1).save(tmp_path)
-    monkeypatch.setattr("pathlib.Path.write_bytes", full_disk)
-    with pytest.raises(OSError, match="No space"):
-        untrained_checkpoint(TINY, seed=2).save(tmp_path)
-    with pytest.raises(CheckpointError, match="does not exist"):
-        Checkpoint.load(tmp_path)
-
-
-def full_disk(*_, **__):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def take(name):
-    clip = MotionClip(30.0, np.zeros((30, 51), np.float32), np.zeros((30, 24), np.float32))
-    return Recording(name, "us", "own", "train", clip, np.zeros(16000, np.float32))
-
-
-@pytest.mark.parametrize("where", ["soundfile.write", "np.savez_compressed", "os.fsync"])
-def test_a_disk_that_is_full_while_recording_costs_only_the_take(tmp_path, monkeypatch, where):
-    writer = ProjectWriter(tmp_path)
-    writer.add(take("first"))
-    with monkeypatch.context() as patched:
-        room, _, name = where.partition(".")
-        patched.setattr(getattr(project, room), name, full_disk)
-        with pytest.raises(DataError, match="free space"):
-            writer.add(take("second"))
-    assert not list(tmp_path.glob(".*"))
-    recordings, faults = read_project(tmp_path)
-    assert ([r.name for r in recordings], faults) == (["first"], [])
-    writer.add(take("second"))
-    assert len(read_project(tmp_path)[0]) == 2
 
 
 # ---- again and again ----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections import Counter
 import aiohttp
 import numpy as np
 import pytest
-from test_viewer_server import get, page, server, visit, wait_until  # noqa: F401 (fixtures)
+from viewer_helpers import get, visit, wait_until
 
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.viewer import guard
@@ -18,7 +18,7 @@ from asynfusion_ros.viewer.server import ViewerServer
 
 
 @pytest.fixture
-def open_server(page):  # noqa: F811
+def open_server(page):
     opened = ViewerServer("0.0.0.0", port=0, page=page)
     opened.start()
     yield opened
@@ -58,7 +58,7 @@ def test_the_token_is_needed_once_and_then_kept_as_a_cookie(open_server):
     assert first == "hello"
 
 
-def test_a_given_token_is_used_and_a_short_one_refused(page):  # noqa: F811
+def test_a_given_token_is_used_and_a_short_one_refused(page):
     opened = ViewerServer(port=0, page=page, token="my secret of many letters")
     opened.start()
     try:
@@ -84,7 +84,7 @@ def test_only_this_machine_needs_no_token(host, local):
 # ---- garbage on the wire ------------------------------------------------------------------------
 
 
-def exchange(server, data, patience_s=2.0):  # noqa: F811
+def exchange(server, data, patience_s=2.0):
     """Send bytes and return the answer, empty where none comes."""
     host, port = server.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=patience_s) as connection:
@@ -115,7 +115,7 @@ BAD_REQUESTS = (
 )
 
 
-def test_garbage_is_answered_and_leaves_the_others_alone(server):  # noqa: F811
+def test_garbage_is_answered_and_leaves_the_others_alone(server):
     rng = np.random.default_rng(0)
     for request in BAD_REQUESTS:
         answer = exchange(server, request)
@@ -131,7 +131,7 @@ def test_garbage_is_answered_and_leaves_the_others_alone(server):  # noqa: F811
     wait_until(lambda: server.clients == 0)
 
 
-def test_too_many_connections_are_hung_up_and_silent_ones_end(page, monkeypatch):  # noqa: F811
+def test_too_many_connections_are_hung_up_and_silent_ones_end(page, monkeypatch):
     monkeypatch.setattr(guard, "ASK_S", 0.5)
     opened = ViewerServer(port=0, page=page)
     opened.start()

@@ -2,83 +2,25 @@
 
 import asyncio
 import json
-import socket
 import struct
-import time
-from collections import Counter
 
 import aiohttp
 import numpy as np
 import pytest
+from viewer_helpers import (
+    JOINTS,
+    POSITIONS,
+    WEIGHTS,
+    get,
+    push_pose,
+    visit,
+    wait_until,
+)
 
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.motion.blendshapes import ARKIT_NAMES
-from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.viewer import protocol
-from asynfusion_ros.viewer.clients import MOST_MOTION_FRAMES, Client
-from asynfusion_ros.viewer.server import (
-    MOST_CLIENTS,
-    MOST_MESSAGE_BYTES,
-    MOST_MESSAGES,
-    ViewerServer,
-)
-
-JOINTS = Skeleton.load().robot_joint_names
-POSITIONS = np.linspace(-1.0, 1.0, len(JOINTS))
-WEIGHTS = np.linspace(0.0, 1.0, len(ARKIT_NAMES))
-PATIENCE_S = 10.0
-
-
-@pytest.fixture
-def page(tmp_path):
-    (tmp_path / "page").mkdir()
-    (tmp_path / "page" / "index.html").write_text("<title>Avatar</title>")
-    (tmp_path / "secret.txt").write_text("not for pages")
-    return tmp_path / "page"
-
-
-@pytest.fixture
-def server(page):
-    server = ViewerServer(port=0, page=page)
-    server.start()
-    yield server
-    server.stop()
-
-
-def push_pose(server, stamp_s=1.5):
-    server.push_motion(stamp_s, JOINTS, POSITIONS, ARKIT_NAMES, WEIGHTS)
-
-
-def wait_until(condition):
-    end_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.005)
-
-
-def visit(server, act, **options):
-    """Run `await act(socket)` with a connected websocket; return what it returns."""
-
-    async def connect():
-        async with (
-            aiohttp.ClientSession() as session,
-            session.ws_connect(f"{server.address}/socket", **options) as websocket,
-        ):
-            return await asyncio.wait_for(act(websocket), PATIENCE_S)
-
-    return asyncio.run(connect())
-
-
-def get(server, path):
-    async def fetch():
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{server.address}{path}") as response,
-        ):
-            return response.status, await response.text()
-
-    return asyncio.run(fetch())
-
+from asynfusion_ros.viewer.server import ViewerServer
 
 # ---- the wire -----------------------------------------------------------------------------------
 
@@ -198,135 +140,6 @@ def test_a_foreign_name_pointed_at_this_machine_stays_foreign(server):
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         visit(server, lambda ws: ws.receive(), origin=f"http://{name}", headers={"Host": name})
     assert caught.value.status == 403
-
-
-def test_one_page_too_many_is_told_so(server):
-    async def fill():
-        async with aiohttp.ClientSession() as session:
-            pages = [
-                await session.ws_connect(f"{server.address}/socket") for _ in range(MOST_CLIENTS)
-            ]
-            await pages[-1].receive_str()
-            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-                await session.ws_connect(f"{server.address}/socket")
-            return caught.value.status
-
-    assert asyncio.run(fill()) == 503
-    assert server.counts["refused_full"] == 1
-    wait_until(lambda: server.clients == 0)
-
-
-def test_what_pages_say_is_ignored_and_too_long_a_message_ends_only_its_sender(server):
-    async def act():
-        async with aiohttp.ClientSession() as session:
-            quiet = await session.ws_connect(f"{server.address}/socket")
-            loud = await session.ws_connect(f"{server.address}/socket")
-            await quiet.receive_str()
-            await loud.receive_str()
-            await loud.send_str("hello?")
-            await loud.send_str("x" * (MOST_MESSAGE_BYTES + 1))
-            closing = await loud.receive()
-            push_pose(server)
-            await quiet.receive_str()
-            return closing.type, len(await quiet.receive_bytes())
-
-    closing, size = asyncio.run(act())
-    assert closing is aiohttp.WSMsgType.CLOSE
-    assert size == 16 + 4 * (54 + 52)
-    assert server.counts["ignored_messages"] == 1
-
-
-def test_a_page_that_talks_on_and_on_is_closed(server):
-    async def act(websocket):
-        await websocket.receive_str()
-        for _ in range(MOST_MESSAGES + 1):
-            await websocket.send_str("hello?")
-        return (await websocket.receive()).data
-
-    assert visit(server, act) == aiohttp.WSCloseCode.POLICY_VIOLATION
-    assert server.counts["refused_talkers"] == 1
-
-
-# ---- nobody waits -------------------------------------------------------------------------------
-
-
-class StuckSocket:
-    """A connection that takes nothing until it is released."""
-
-    def __init__(self):
-        self.sent = []
-        self.free = asyncio.Event()
-
-    async def send_str(self, text):
-        await self.free.wait()
-        self.sent.append(text)
-
-    send_bytes = send_str
-
-
-def test_an_outbox_keeps_the_newest_in_order_and_counts_what_it_drops():
-    async def act():
-        stuck, counts = StuckSocket(), Counter()
-        client = Client(stuck, counts)
-        sending = asyncio.create_task(client.send())
-        for number in range(100):
-            client.post_motion(number)
-            client.post_text("status", f"status {number}")
-        stuck.free.set()
-        while len(stuck.sent) < MOST_MOTION_FRAMES + 1:
-            await asyncio.sleep(0)
-        sending.cancel()
-        return stuck.sent, counts
-
-    sent, counts = asyncio.run(asyncio.wait_for(act(), PATIENCE_S))
-    assert sent == ["status 99", *range(100 - MOST_MOTION_FRAMES, 100)]
-    assert counts == {"motion_dropped": 100 - MOST_MOTION_FRAMES}
-
-
-def connect_and_never_read(server):
-    host, port = server.address.removeprefix("http://").split(":")
-    stuck = socket.socket()
-    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    stuck.connect((host, int(port)))
-    stuck.sendall(
-        f"GET /socket HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-    )
-    wait_until(lambda: server.clients == 1)
-    return stuck
-
-
-def test_a_page_that_reads_nothing_holds_up_neither_producer_nor_other_pages(server):
-    second = np.zeros(16000, np.int16)
-    with connect_and_never_read(server):
-        start_s = time.perf_counter()
-        for number in range(2000):
-            server.push_audio(number, second, 16000)
-            push_pose(server, number)
-        assert time.perf_counter() - start_s < PATIENCE_S
-
-        async def newest(websocket):
-            await websocket.receive_str()
-            push_pose(server, 9999.0)
-            while True:
-                frame = await websocket.receive_bytes()
-                if struct.unpack_from("<d", frame, 8)[0] == 9999.0:
-                    return True
-
-        assert visit(server, newest)
-        wait_until(lambda: server.counts["motion_dropped"] and server.counts["audio_dropped"])
-
-
-def test_pushing_before_start_and_after_stop_is_harmless(page):
-    server = ViewerServer(port=0, page=page)
-    push_pose(server)
-    server.start()
-    server.stop()
-    server.stop()
-    push_pose(server)
-    server.push_audio(0.0, np.zeros(4, np.int16), 16000)
-    server.push_status({})
 
 
 # ---- start and stop -----------------------------------------------------------------------------
