@@ -1,6 +1,7 @@
 """The graph is described once; what is started from it is what was asked for."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -225,7 +226,19 @@ def test_the_end_of_another_ends_nothing(scripts):
     assert run_processes(specs, limit_s=1.5) == 0
 
 
-def test_ctrl_c_leaves_nobody_behind(repo, tmp_path):
+def is_alive(pid):
+    """Whether a process runs; one that ended and waits for whoever started it does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_whoever_ends_leaves_nobody_behind(repo, tmp_path, number, status):
     code = f"""
 import sys
 from asynfusion_ros.graph import NodeSpec
@@ -240,7 +253,11 @@ sys.exit(processes.run_processes([NodeSpec("waits", child)]))
     while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
         assert time.monotonic() < end_s
         time.sleep(0.05)
-    process.send_signal(2)
-    assert process.wait(20) == 0
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+    pid = int((tmp_path / "pid").read_text())
+    assert is_alive(pid)
+    process.send_signal(number)
+    assert process.wait(20) == status
+    end_s = time.monotonic() + 20
+    while is_alive(pid):
+        assert time.monotonic() < end_s
+        time.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from asynfusion_ros.graph import PACKAGE, NodeSpec
 
 POLL_S = 0.1
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TIED = ("setpriv", "--pdeathsig", "TERM")
+"""Before a command: whoever kills this process so that it can stop nobody stops the others too."""
 # What is sent in turn to processes that should end, and how long each may take.
 _ESCALATION = ((signal.SIGINT, 8.0), (signal.SIGTERM, 4.0), (signal.SIGKILL, 2.0))
 
@@ -29,12 +32,13 @@ def run_processes(specs: Sequence[NodeSpec], limit_s: float = 0.0) -> int:
     Ends when a process that `ends_graph` ends, when all have ended, after `limit_s` (0: never), or
     on Ctrl-C, which is passed on. Restarts nothing. Raises StateError where a process cannot start.
     """
+    tied = _TIED if shutil.which(_TIED[0]) else ()
     with tempfile.TemporaryDirectory(prefix="asynfusion_") as folder, _stop_requests() as stops:
         commands = [command_of(spec, Path(folder)) for spec in specs]
         running: dict[str, subprocess.Popen[bytes]] = {}
         try:
             for spec, command in zip(specs, commands, strict=True):
-                running[spec.name] = subprocess.Popen(command, start_new_session=True)
+                running[spec.name] = subprocess.Popen([*tied, *command], start_new_session=True)
             return _wait(specs, running, limit_s, stops)
         except OSError as error:
             raise StateError(f"{commands[len(running)][0]} cannot be started: {error}") from error
