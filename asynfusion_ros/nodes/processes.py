@@ -21,7 +21,8 @@ from asynfusion_ros.graph import PACKAGE, NodeSpec
 POLL_S = 0.1
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TIED = ("setpriv", "--pdeathsig", "TERM")
-"""Before a command: whoever kills this process so that it can stop nobody stops the others too."""
+"""Put before a command: the kernel ends it with this process, even of SIGKILL (prctl(2))."""
+
 # What is sent in turn to processes that should end, and how long each may take.
 _ESCALATION = ((signal.SIGINT, 8.0), (signal.SIGTERM, 4.0), (signal.SIGKILL, 2.0))
 

@@ -61,18 +61,14 @@ def exchange_liveliness(
         own = styles[:, STYLE_NAMES.index(part.style)]
         tell = np.flatnonzero(np.isfinite(own))
         takers = tell[rng.random(tell.size) < share]
-        if not takers.size:
-            continue
-        before, wanted = own[takers], own[rng.choice(tell, takers.size)]
-        if part.logarithm:
-            gain = np.clip(np.exp(wanted - before), *_GAINS)
-            after = before + np.log(gain)
-        else:
-            gain = np.clip(wanted / np.maximum(before, _LEAST), *_GAINS)
-            after = before * gain
-        told[takers, STYLE_NAMES.index(part.style)] = after
+        givers = rng.choice(tell, takers.size) if takers.size else takers
+        wide = np.exp(own) if part.logarithm else np.maximum(own, _LEAST)
+        gain = np.clip(wide[givers] / wide[takers], *_GAINS)  # (N,)
+        after = gain * wide[takers]
+        told[takers, STYLE_NAMES.index(part.style)] = np.log(after) if part.logarithm else after
         values, rest = data[part.stream][takers], rests[part.stream][takers, None]
-        moved = rest + gain[:, None, None] * (values - rest)
+        moved = rest + gain[:, None, None] * (values - rest)  # (N, T, D)
+        if part.stream == "face":
+            moved = np.clip(moved, 0.0, 1.0)
         data[part.stream][takers] = np.where(part.columns, moved, values)
-    data["face"] = np.clip(data["face"], 0.0, 1.0)
     return told
