@@ -4,13 +4,19 @@ import torch
 
 from asynfusion_ros.diffusion import ddim_step, ddim_timesteps, lcm_step, lcm_timesteps
 from asynfusion_ros.networks import Known, MannerBatch, NetworkSettings
-from asynfusion_ros.sampling import WindowRequest
+from asynfusion_ros.sampling import (
+    SamplerSettings,
+    SequentialSampler,
+    WindowRequest,
+    untrained_checkpoint,
+)
 from asynfusion_ros.sampling.branch_window import draw_noise
 
 TINY = NetworkSettings(
     face_dim=5, body_dim=3, audio_dim=7, width=8, depth=2, heads=2, window_frames=6, speakers=4
 )
 DIMS = {"expression": 5, "gesture": 3}
+MODEL = untrained_checkpoint(TINY)
 
 
 def make_request(index=0, known=0, batch=1, frames=6, seed=0, **changes):
@@ -118,3 +124,10 @@ class PlainSampler:
         else:
             x[:, :count] = noised
         return x
+
+
+def sampler(model=MODEL, **changes):
+    """A sequential sampler with settings of one's own."""
+    # Untraced: as exact, and quicker to make (see test_sampling_staged.py).
+    plain = {"traced": False, "runtime": "torch"}
+    return SequentialSampler(model, SamplerSettings(**{**plain, **changes}))

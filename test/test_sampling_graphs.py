@@ -1,50 +1,25 @@
 """The graph sampler on stand-ins for a GPU: the CPU, and a device that is late and unordered."""
 
 import math
-import random
 import threading
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 import torch
-from sampling_helpers import DIMS, TINY, make_request, same
-from simulated_device import RaceError, SimulatedDevice
+from graph_helpers import EXACT, MODEL, any_order, distance, plain
+from sampling_helpers import TINY, make_request, same
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from asynfusion_ros.errors import SamplerError, StateError
 from asynfusion_ros.networks import DualBranchDiT, MannerBatch
-from asynfusion_ros.sampling import SamplerSettings, SequentialSampler, Tick, untrained_checkpoint
+from asynfusion_ros.sampling import untrained_checkpoint
 from asynfusion_ros.sampling.device_work import HostDevice, Repeated
 from asynfusion_ros.sampling.graphs import MOST_RECORDED, GraphSampler, bucket
 from asynfusion_ros.sampling.launches import Launches
 from asynfusion_ros.sampling.order import parallel
 from asynfusion_ros.sampling.recorded_window import RecordedWindow
-
-MODEL = untrained_checkpoint(TINY)
-EXACT = SamplerSettings(graph_precision="fp32", pacing="parallel", runtime="torch", traced=False)
-
-
-def plain(settings=EXACT, model=MODEL):
-    return SequentialSampler(model, settings.replace(execution="sequential"))
-
-
-def distance(one, other):
-    """The largest relative error of face and body."""
-    pairs = ((one.face, other.face), (one.body, other.body))
-    return max(float((a - b).norm() / b.norm()) for a, b in pairs)
-
-
-def any_order(seed, counts=(4, 8), joint=1):
-    """A random legal order of reads and publications."""
-    rng, left = random.Random(seed), {}
-    for name, count in zip(DIMS, counts, strict=True):
-        left[name] = [Tick(name, s, k) for s in range(joint, count) for k in ("read", "publish")]
-    order = []
-    while any(left.values()):
-        order.append(left[rng.choice([name for name in left if left[name]])].pop(0))
-    return tuple(order)
 
 
 @pytest.mark.parametrize("execution", ["sequential", "threaded"])
@@ -179,62 +154,6 @@ def test_styles_and_emotions_reach_the_network():
         with GraphSampler(model, EXACT) as graphs:
             result = graphs.sample_window(request)
         assert distance(result, plain(model=model).sample_window(request)) < 1e-5
-
-
-# ---- A device that is late -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("execution", ["sequential", "threaded"])
-@pytest.mark.parametrize("seed", range(6))
-def test_whatever_the_device_does_first_the_motion_is_the_same(execution, seed):
-    settings, device = EXACT.replace(execution=execution), SimulatedDevice(seed)
-    with GraphSampler(MODEL, settings, device) as graphs:
-        for index in range(4):
-            request = make_request(index, known=2 * (index > 0), batch=2)
-            order = None if index % 2 else any_order(seed + index)
-            result = graphs.sample_window(request, ticks=order)
-            assert distance(result, plain().sample_window(request, ticks=order)) < 1e-5
-
-
-def test_branches_overlap_on_the_device():
-    device, together = SimulatedDevice(1), set()
-    begin = device._begin
-
-    def watch(lane):
-        begin(lane)
-        together.add(frozenset(running.work.name.split()[0] for running in device.running))
-
-    device._begin = watch
-    with GraphSampler(MODEL, EXACT, device) as graphs:
-        graphs.sample_window(make_request())
-    assert frozenset({"expression", "gesture"}) in together
-
-
-@pytest.mark.parametrize("deaf", ["lane 0", "lane 1", "caller"])
-def test_a_lane_that_does_not_wait_is_found_out(deaf):
-    found = 0
-    for seed in range(12):
-        request = make_request(1, known=2)
-        with GraphSampler(MODEL, EXACT, SimulatedDevice(seed, deaf)) as graphs:
-            try:
-                results = [graphs.sample_window(request) for _ in range(2)]
-            except RaceError:
-                found += 1
-                continue
-            found += any(distance(r, plain().sample_window(request)) > 1e-5 for r in results)
-    assert found >= 10
-
-
-def test_no_step_waits_for_more_than_it_hears():
-    device = SimulatedDevice()
-    with GraphSampler(MODEL, EXACT, device) as graphs:
-        graphs.sample_window(make_request())
-        window = next(iter(graphs._recorded.values()))
-    heard = {step: heard for step, heard in window.plan.heard.items() if step[0] == "gesture"}
-    assert all(said <= own // 2 for (_, own), (_, said) in heard.items())
-    slots = {name for work in window.steps.values() for name in work.work.writes if "slot" in name}
-    written = [n for w in window.steps.values() for n in w.work.writes if "slot" in n]
-    assert len(written) == len(slots)  # no slot is written twice in a window
 
 
 class StrictMode(TorchDispatchMode):
