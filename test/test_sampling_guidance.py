@@ -1,21 +1,59 @@
-"""Guidance and temperatures: what is exaggerated, and what the noise of each channel spreads."""
+"""What settings of guidance mean, and what a student's teacher needs to be compared with it."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 import torch
 from sampling_helpers import TINY, make_request, sampler
 
-from asynfusion_ros.errors import CheckpointError, ConfigError
+from asynfusion_ros.errors import ConfigError
+from asynfusion_ros.evaluation.reproduction import TABLES
+from asynfusion_ros.evaluation.study import learned_guidance
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.networks import MannerBatch
 from asynfusion_ros.sampling import (
     SamplerSettings,
     untrained_checkpoint,
 )
-from asynfusion_ros.sampling.branch_window import BranchWindow, draw_noise
-from asynfusion_ros.sampling.description import ModelDescription
+from asynfusion_ros.sampling.guidance import Guidance
+from asynfusion_ros.sampling.settings import SamplerSettings
+from asynfusion_ros.training.settings import DistillSettings
+
+
+def test_mouth_and_body_are_guided_as_the_face_where_nothing_is_said():
+    assert Guidance.of(1.5) == Guidance(1.5, 1.5, 1.5)
+    assert Guidance.of(1.5, mouth=0.0) == Guidance(1.5, 0.0, 1.5)  # 0 is said
+    assert Guidance.of(1.5, 1.1, 1.2) == Guidance(1.5, 1.1, 1.2)
+
+
+def test_only_the_mouths_channels_have_its_weight():
+    weights = Guidance(1.5, 1.25, 1.0).weight_of("expression")
+    assert weights.tolist() == [1.25 if name in MOUTH_NAMES else 1.5 for name in FACE_NAMES]
+    assert Guidance(1.5, 1.25, 1.0).weight_of("gesture") == 1.0
+    assert Guidance(1.5, 1.5, 1.0).weight_of("expression") == 1.5
+
+
+def test_any_weight_but_1_leads():
+    assert not Guidance().leads
+    assert all(Guidance(*(2.0 if k == i else 1.0 for k in range(3))).leads for i in range(3))
+
+
+def test_the_teacher_in_table_4_is_guided_as_its_student_was():
+    settings = DistillSettings(guidance=1.5, mouth_guidance=1.1, gesture_guidance=1.2)
+    learned = learned_guidance({"training": {"distill": settings.to_dict()}})
+    assert learned == settings.guidance_weights == Guidance(1.5, 1.1, 1.2)
+    ddim, *few = (variant.sampler(guidance=learned) for variant in TABLES["table4"].variants)
+    assert ddim.guidance_weights == learned
+    assert [sampler.guidance_weights.leads for sampler in few] == [False, False]
+
+
+@pytest.mark.parametrize("training", [{}, {"distill": {}}, {"distill": {"guidance": 1.0}}])
+def test_a_model_that_tells_of_no_guidance_had_none(training):
+    assert not learned_guidance({"training": training}).leads
+
+
+def test_distilled_networks_take_no_guidance_of_any_part():
+    for name in ("guidance", "mouth_guidance", "gesture_guidance"):
+        with pytest.raises(ValueError, match="fixed when it was distilled"):
+            SamplerSettings(**{name: 2.0})
 
 
 def test_guidance_goes_from_the_unconditional_through_the_conditional_and_beyond():
@@ -47,36 +85,3 @@ def test_guided_branches_trade_features_and_go_on():
     assert second.face.isfinite().all()
     with pytest.raises(ConfigError, match="fixed when it was distilled"):
         SamplerSettings(guidance=2.0)
-
-
-def test_temperatures_spread_the_noise_of_their_channels_alone():
-    sizes = replace(TINY, face_dim=51)
-    plain = untrained_checkpoint(sizes)
-    warm = replace(plain, description=replace(plain.description, temperatures={"mouth": 0.5}))
-    spread = warm.description.noise_spread("expression")
-    mouth = np.isin(FACE_NAMES, MOUTH_NAMES)
-    np.testing.assert_array_equal(spread, np.where(mouth, 0.5, 1.0))
-    assert warm.description.noise_spread("gesture") is None
-    request = make_request(known_face=None)
-    noise = draw_noise(request, "expression", 0, (1, 6, 51))
-    for model, expected in ((plain, noise), (warm, noise * torch.from_numpy(spread))):
-        ours = sampler(model)
-        window = BranchWindow(ours._runners["expression"], ours.process, (999, 499), request)
-        torch.testing.assert_close(window.x, expected)
-    assert ModelDescription.from_dict(warm.description.to_dict()).temperatures == {"mouth": 0.5}
-    with pytest.raises(CheckpointError, match="nose"):
-        replace(plain.description, temperatures={"nose": 1.0})
-    with pytest.raises(CheckpointError, match="mouth"):
-        replace(plain.description, temperatures={"mouth": -1.0})
-
-
-def test_lids_have_a_temperature_of_their_own_or_that_of_the_eyes():
-    plain = untrained_checkpoint(replace(TINY, face_dim=51)).description
-    lids, gaze = FACE_NAMES.index("eyeBlinkRight"), FACE_NAMES.index("eyeLookUpLeft")
-    for given, expected in (
-        ({"eyes": 2.0}, (2.0, 2.0)),
-        ({"lids": 3.0, "eyes": 1.5}, (3.0, 1.5)),
-        ({"lids": 3.0}, (3.0, 1.0)),
-    ):
-        spread = replace(plain, temperatures=given).noise_spread("expression")
-        assert (spread[lids], spread[gaze]) == expected
