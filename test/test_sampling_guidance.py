@@ -9,12 +9,8 @@ from asynfusion_ros.evaluation.reproduction import TABLES
 from asynfusion_ros.evaluation.study import learned_guidance
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.networks import MannerBatch
-from asynfusion_ros.sampling import (
-    SamplerSettings,
-    untrained_checkpoint,
-)
+from asynfusion_ros.sampling import SamplerSettings, untrained_checkpoint
 from asynfusion_ros.sampling.guidance import Guidance
-from asynfusion_ros.sampling.settings import SamplerSettings
 from asynfusion_ros.training.settings import DistillSettings
 
 
