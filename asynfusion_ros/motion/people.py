@@ -21,7 +21,7 @@ ANYONE = "anyone"
 OPEN = "open"
 """The word that asks for nobody: all styles that are not named stay open."""
 
-MOST_DEVIATIONS = 3.0
+MOST_DEVIATIONS = 2.0
 """No style of a drawn or measured person is further from the mean, in standard deviations."""
 
 _MOST_CORRELATION = 1.001  # rounded
