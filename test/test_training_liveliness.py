@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from training_helpers import make_prepared
+from training_helpers import make_prepared, sample_exchanged
 
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style
-from asynfusion_ros.training.batches import PreparedWindows
 from asynfusion_ros.training.liveliness import exchange_liveliness
-from asynfusion_ros.training.settings import TrainSettings
 
 COUNT, FRAMES = 10, 120
 LIVELY = ("energy", "head", "brows")
@@ -126,14 +124,7 @@ def test_training_tells_how_lively_who_is_shown_is(tmp_path):
     lively = take == 1
     face[lively] = np.where(BROWS, 0.5 + 1.8 * (face[lively] - 0.1), face[lively])
     np.save(folder / "face.npy", face)
-    windows = PreparedWindows(folder)
-    statistics = windows.measure()
-    plain = TrainSettings(
-        batch=64, mouth_only_share=0.5, mirror_share=0.0, unknown_style_share=0.0,
-        open_style_share=0.0, style_noise=0.0,
-    )  # fmt: skip
-    own = windows.sample(0, plain, statistics)
-    other = windows.sample(0, plain.replace(exchange_share=1.0), statistics)
+    own, other = sample_exchanged(folder)
     told = (other.manner.style - own.manner.style)[:, COLUMN["brows"]]
     shown = (other.face.std(dim=1) / own.face.std(dim=1))[:, BROWS].mean(dim=1)
     assert told.min() < -0.1

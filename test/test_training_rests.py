@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from training_helpers import make_prepared
+from training_helpers import make_prepared, sample_exchanged
 
 from asynfusion_ros.data.talk30 import JOINTS
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.motion.manner import STYLE_NAMES
-from asynfusion_ros.training.batches import PreparedWindows
 from asynfusion_ros.training.rests import exchange_rests
-from asynfusion_ros.training.settings import TrainSettings
 
 BROW, LID, SMILE = (FACE_NAMES.index(n) for n in ("browInnerUp", "eyeBlinkLeft", "mouthSmileLeft"))
 LIPS = [FACE_NAMES.index(n) for n in ("jawOpen", "mouthClose", "mouthLowerDownLeft", "mouthPucker")]
@@ -132,14 +130,7 @@ def test_training_tells_the_style_of_who_is_shown(tmp_path):
     face, take = np.load(folder / "face.npy"), np.load(folder / "take.npy")
     face[take == 1, :, BROW] += np.float16(0.3)
     np.save(folder / "face.npy", face)
-    windows = PreparedWindows(folder)
-    statistics = windows.measure()
-    plain = TrainSettings(
-        batch=64, mouth_only_share=0.5, mirror_share=0.0, unknown_style_share=0.0,
-        open_style_share=0.0, style_noise=0.0,
-    )  # fmt: skip
-    own = windows.sample(0, plain, statistics)
-    other = windows.sample(0, plain.replace(exchange_share=1.0), statistics)
+    own, other = sample_exchanged(folder)
     style = STYLE_NAMES.index("brow_height")
     told = (other.manner.style - own.manner.style)[:, style]
     shown = (other.face - own.face).mean(dim=1)[:, BROW]

@@ -9,6 +9,8 @@ from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.data.talk30 import JOINTS
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
+from asynfusion_ros.training.batches import PreparedWindows
+from asynfusion_ros.training.settings import TrainSettings
 
 
 def make_recording(name, split="train", source="source", seconds=4.0, body=True):
@@ -76,3 +78,15 @@ def make_prepared(folder):
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
+
+
+def sample_exchanged(folder):
+    """Return one batch of prepared windows as they are, and with all that can be exchanged."""
+    windows = PreparedWindows(folder)
+    statistics = windows.measure()
+    plain = TrainSettings(
+        batch=64, mouth_only_share=0.5, mirror_share=0.0, unknown_style_share=0.0,
+        open_style_share=0.0, style_noise=0.0,
+    )  # fmt: skip
+    exchanged = plain.replace(exchange_share=1.0)
+    return (windows.sample(0, settings, statistics) for settings in (plain, exchanged))
