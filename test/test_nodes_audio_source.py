@@ -57,7 +57,7 @@ def test_all_samples_arrive_in_order_at_the_pace_asked_for(graph, recording, rat
     stamps_s = np.array([to_seconds(m.header.stamp) for _, m in chunks])
     assert np.diff(stamps_s) == pytest.approx(0.02, abs=1e-6)
     took_s = chunks[-1][0] - chunks[0][0]
-    assert took_s == pytest.approx(0.98 / rate, abs=0.25)
+    assert 0.98 / rate - 0.15 < took_s < 0.98 / rate + 0.6  # a busy machine may end it late
     assert {m.source for _, m in chunks} == {"/audio_source"}
 
 

@@ -275,7 +275,10 @@ def test_up_measures_the_whole_graph_from_outside(repo, tmp_path):
     model = tmp_path / "model"
     untrained_checkpoint(NetworkSettings(width=16, depth=1, heads=2)).save(model)
     report = tmp_path / "report.json"
+    parameters = tmp_path / "avatar.yaml"  # a busy machine may not halve the rate
+    parameters.write_text("/**/avatar: {ros__parameters: {shed_load: false}}\n")
     words = ["--checkpoint", str(model), "--no-viewer", "--seconds", "4", "--report", str(report)]
+    words += ["--params-file", str(parameters)]
     environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN + 1), "OMP_NUM_THREADS": "1"}
     for _ in range(3):  # a machine that is busy for a moment gets another chance
         run = subprocess.run(
@@ -288,6 +291,6 @@ def test_up_measures_the_whole_graph_from_outside(repo, tmp_path):
             break
     assert figures["stamp_mismatches"] == 0
     assert figures["nan_frames"] == 0
-    assert 25.0 < figures["joint_states_hz"] < 63.0  # a busy machine leaves out every second pose
+    assert 36.0 < figures["joint_states_hz"] < 63.0  # a busy machine is late, yet never halves it
     assert figures["latency_ms"]["end_to_end_p50"] >= figures["latency_ms"]["hop"]
     assert figures["rss_mb"] > 50
