@@ -4,6 +4,7 @@ import pytest
 import torch
 from sampling_helpers import TINY, make_request, sampler
 
+from asynfusion_ros.cli.generate import parse_guidance
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.evaluation.reproduction import TABLES
 from asynfusion_ros.evaluation.study import learned_guidance
@@ -11,6 +12,7 @@ from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.networks import MannerBatch
 from asynfusion_ros.sampling import SamplerSettings, untrained_checkpoint
 from asynfusion_ros.sampling.guidance import Guidance
+from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.training.settings import DistillSettings
 
 
@@ -18,6 +20,19 @@ def test_mouth_and_body_are_guided_as_the_face_where_nothing_is_said():
     assert Guidance.of(1.5) == Guidance(1.5, 1.5, 1.5)
     assert Guidance.of(1.5, mouth=0.0) == Guidance(1.5, 0.0, 1.5)  # 0 is said
     assert Guidance.of(1.5, 1.1, 1.2) == Guidance(1.5, 1.1, 1.2)
+
+
+def test_words_of_the_command_line_reach_the_sampler():
+    for words, meant in (("1.5", (1.5, 1.5, 1.5)), ("1.5/1.1/0", (1.5, 1.1, 0.0))):
+        lead = parse_guidance(words)
+        assert lead == Guidance(*meant)
+        settings = EngineSettings(
+            method="ddim",
+            guidance=lead.face,
+            mouth_guidance=lead.mouth,
+            gesture_guidance=lead.body,
+        )
+        assert settings.sampler_settings().guidance_weights == lead
 
 
 def test_only_the_mouths_channels_have_its_weight():

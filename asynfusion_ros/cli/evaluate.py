@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from asynfusion_ros.cli.generate import make_folder, parse_steps
+from asynfusion_ros.cli.generate import add_guidance, make_folder, parse_guidance, parse_steps
 from asynfusion_ros.cli.info import DEFAULT_MODEL
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.evaluation.autoencoder import ARCHITECTURES, AutoencoderSettings
@@ -47,6 +47,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--split", choices=SPLITS, default="test", help="which takes are measured")
     parser.add_argument("--method", choices=("lcm", "ddim"), default="lcm")
     parser.add_argument("--steps", default="4/8", metavar="FACE/BODY", help="sampling steps")
+    add_guidance(parser)
     parser.add_argument("--hop", type=int, default=EngineSettings.hop_frames, help="new frames")
     parser.add_argument(
         "--overlap", type=int, default=EngineSettings.overlap_frames, help="frames before those"
@@ -167,6 +168,7 @@ def needs_training_takes(arguments: argparse.Namespace) -> bool:
 def engine_settings(arguments: argparse.Namespace) -> EngineSettings:
     """Return how motion is generated; raise ConfigError on unreadable steps."""
     expression_steps, gesture_steps = parse_steps(arguments.steps)
+    lead = parse_guidance(arguments.guidance)
     return EngineSettings(
         hop_frames=arguments.hop,
         overlap_frames=arguments.overlap,
@@ -174,6 +176,9 @@ def engine_settings(arguments: argparse.Namespace) -> EngineSettings:
         method=arguments.method,
         expression_steps=expression_steps,
         gesture_steps=gesture_steps,
+        guidance=lead.face,
+        mouth_guidance=lead.mouth,
+        gesture_guidance=lead.body,
         speaker=arguments.speaker,
         style=arguments.style,
         deterministic=True,

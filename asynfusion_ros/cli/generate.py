@@ -22,6 +22,7 @@ from asynfusion_ros.motion.npz import write_npz
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.sampling.guidance import Guidance
 from asynfusion_ros.streaming.generator import MotionGenerator
 from asynfusion_ros.streaming.settings import EngineSettings
 
@@ -55,9 +56,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         help="manner, for models with styles",
     )
     parser.add_argument("--emotion", default=defaults.emotion, help="for models that know any")
-    parser.add_argument(
-        "--guidance", type=float, default=defaults.guidance, help="of speech and manner, for ddim"
-    )
+    add_guidance(parser)
     parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of the noise")
     parser.add_argument("--no-video", action="store_true", help="leave the preview out")
     parser.set_defaults(run=run_generate)
@@ -71,9 +70,34 @@ def parse_steps(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
+def add_guidance(parser: argparse.ArgumentParser) -> None:
+    """Add the option that `parse_guidance` reads."""
+    parser.add_argument(
+        "--guidance",
+        default="1",
+        metavar="FACE[/MOUTH/BODY]",
+        help="weight of speech and manner, for ddim (default: 1, none)",
+    )
+
+
+def parse_guidance(text: str) -> Guidance:
+    """Return the weights that text such as `1.5` or `1.5/1.1/1.2` means; raise ConfigError."""
+    try:
+        weights = [float(part) for part in text.split("/")]
+    except ValueError:
+        weights = []
+    if len(weights) not in (1, 3) or min(weights) < 0.0:
+        raise ConfigError(
+            f"--guidance {text!r}; write one weight of 0 or more, such as 1.5, or three as "
+            "FACE/MOUTH/BODY, such as 1.5/1.1/1.2"
+        )
+    return Guidance.of(*weights)
+
+
 def run_generate(arguments: argparse.Namespace) -> int:
     """Generate, write the files, print the real-time factor."""
     expression_steps, gesture_steps = parse_steps(arguments.steps)
+    lead = parse_guidance(arguments.guidance)
     settings = EngineSettings(
         method=arguments.method,
         expression_steps=expression_steps,
@@ -81,7 +105,9 @@ def run_generate(arguments: argparse.Namespace) -> int:
         speaker=arguments.speaker,
         style=arguments.style,
         emotion=arguments.emotion,
-        guidance=arguments.guidance,
+        guidance=lead.face,
+        mouth_guidance=lead.mouth,
+        gesture_guidance=lead.body,
         seed=arguments.seed,
         deterministic=True,
     )

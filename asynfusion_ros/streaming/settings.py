@@ -145,6 +145,18 @@ class EngineSettings(Settings):
         minimum=0.0,
         maximum=20.0,
     )
+    mouth_guidance: float = setting(
+        SamplerSettings.mouth_guidance,
+        doc="The same of the mouth; -1: as the face",
+        minimum=-1.0,
+        maximum=20.0,
+    )
+    gesture_guidance: float = setting(
+        SamplerSettings.gesture_guidance,
+        doc="The same of the body; -1: as the face",
+        minimum=-1.0,
+        maximum=20.0,
+    )
     warm_begin: float = setting(
         SamplerSettings.warm_begin,
         doc="Share of the diffusion left to windows that continue others; below 1 they start from "
@@ -179,6 +191,8 @@ class EngineSettings(Settings):
             gesture_steps=self.gesture_steps,
             execution=self.execution,
             guidance=self.guidance,
+            mouth_guidance=self.mouth_guidance,
+            gesture_guidance=self.gesture_guidance,
             warm_begin=self.warm_begin,
             pacing="parallel" if self.deterministic else "free",
             cold_start="lockstep" if self.deterministic else "previous",
