@@ -147,13 +147,13 @@ class EngineSettings(Settings):
     )
     mouth_guidance: float = setting(
         SamplerSettings.mouth_guidance,
-        doc="The same of the mouth; -1: as the face",
+        doc="Guidance of the mouth; -1: as the face",
         minimum=-1.0,
         maximum=20.0,
     )
     gesture_guidance: float = setting(
         SamplerSettings.gesture_guidance,
-        doc="The same of the body; -1: as the face",
+        doc="Guidance of the body; -1: as the face",
         minimum=-1.0,
         maximum=20.0,
     )
