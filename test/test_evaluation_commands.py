@@ -114,3 +114,9 @@ def test_every_figure_knows_what_is_best():
 def test_steps_need_a_number_for_each_branch(steps, tmp_path, capsys):
     assert main(["evaluate", "--data", str(tmp_path), f"--steps={steps}"]) == 2
     assert "FACE/BODY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("weights", ["1.5/2", "much", "-1", ""])
+def test_guidance_is_one_weight_or_three(weights, tmp_path, capsys):
+    assert main(["evaluate", "--data", str(tmp_path), f"--guidance={weights}"]) == 2
+    assert "FACE/MOUTH/BODY" in capsys.readouterr().err

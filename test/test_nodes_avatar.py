@@ -280,15 +280,12 @@ def test_up_measures_the_whole_graph_from_outside(repo, tmp_path):
     words = ["--checkpoint", str(model), "--no-viewer", "--seconds", "4", "--report", str(report)]
     words += ["--params-file", str(parameters)]
     environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN + 1), "OMP_NUM_THREADS": "1"}
-    for _ in range(3):  # a machine that is busy for a moment gets another chance
-        run = subprocess.run(
-            [sys.executable, "-m", "asynfusion_ros.cli", "up", *words],
-            cwd=repo, env=environment, capture_output=True, text=True, timeout=150, check=False,
-        )  # fmt: skip
-        assert run.returncode == 0, run.stdout + run.stderr
-        figures = json.loads(report.read_text())
-        if not figures["stamp_mismatches"] and figures["joint_states_hz"] > 57.0:
-            break
+    run = subprocess.run(
+        [sys.executable, "-m", "asynfusion_ros.cli", "up", *words],
+        cwd=repo, env=environment, capture_output=True, text=True, timeout=150, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    figures = json.loads(report.read_text())
     assert figures["stamp_mismatches"] == 0
     assert figures["nan_frames"] == 0
     assert 36.0 < figures["joint_states_hz"] < 63.0  # a busy machine is late, yet never halves it

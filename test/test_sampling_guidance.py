@@ -4,7 +4,7 @@ import pytest
 import torch
 from sampling_helpers import TINY, make_request, sampler
 
-from asynfusion_ros.cli.generate import parse_guidance
+from asynfusion_ros.cli.generate import guide
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.evaluation.reproduction import TABLES
 from asynfusion_ros.evaluation.study import learned_guidance
@@ -24,15 +24,8 @@ def test_mouth_and_body_are_guided_as_the_face_where_nothing_is_said():
 
 def test_words_of_the_command_line_reach_the_sampler():
     for words, meant in (("1.5", (1.5, 1.5, 1.5)), ("1.5/1.1/0", (1.5, 1.1, 0.0))):
-        lead = parse_guidance(words)
-        assert lead == Guidance(*meant)
-        settings = EngineSettings(
-            method="ddim",
-            guidance=lead.face,
-            mouth_guidance=lead.mouth,
-            gesture_guidance=lead.body,
-        )
-        assert settings.sampler_settings().guidance_weights == lead
+        settings = guide(EngineSettings(method="ddim"), words)
+        assert settings.sampler_settings().guidance_weights == Guidance(*meant)
 
 
 def test_only_the_mouths_channels_have_its_weight():

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from asynfusion_ros.cli.generate import add_guidance, make_folder, parse_guidance, parse_steps
+from asynfusion_ros.cli.generate import add_guidance, guide, make_folder, parse_steps
 from asynfusion_ros.cli.info import DEFAULT_MODEL
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.evaluation.autoencoder import ARCHITECTURES, AutoencoderSettings
@@ -168,21 +168,18 @@ def needs_training_takes(arguments: argparse.Namespace) -> bool:
 def engine_settings(arguments: argparse.Namespace) -> EngineSettings:
     """Return how motion is generated; raise ConfigError on unreadable steps."""
     expression_steps, gesture_steps = parse_steps(arguments.steps)
-    lead = parse_guidance(arguments.guidance)
-    return EngineSettings(
+    settings = EngineSettings(
         hop_frames=arguments.hop,
         overlap_frames=arguments.overlap,
         warm_begin=arguments.warm_begin,
         method=arguments.method,
         expression_steps=expression_steps,
         gesture_steps=gesture_steps,
-        guidance=lead.face,
-        mouth_guidance=lead.mouth,
-        gesture_guidance=lead.body,
         speaker=arguments.speaker,
         style=arguments.style,
         deterministic=True,
     )
+    return guide(settings, arguments.guidance)
 
 
 def open_autoencoders(arguments: argparse.Namespace, takes: list[Any]) -> tuple[Embedding, ...]:

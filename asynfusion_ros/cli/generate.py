@@ -6,6 +6,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def parse_steps(text: str) -> tuple[int, int]:
 
 
 def add_guidance(parser: argparse.ArgumentParser) -> None:
-    """Add the option that `parse_guidance` reads."""
+    """Add the option whose text `guide` reads."""
     parser.add_argument(
         "--guidance",
         default="1",
@@ -80,8 +81,11 @@ def add_guidance(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parse_guidance(text: str) -> Guidance:
-    """Return the weights that text such as `1.5` or `1.5/1.1/1.2` means; raise ConfigError."""
+def guide(settings: EngineSettings, text: str) -> EngineSettings:
+    """Return `settings` with the weights that text such as `1.5` or `1.5/1.1/1.2` means.
+
+    Raises ConfigError on other text, and on weights that the settings do not allow.
+    """
     try:
         weights = [float(part) for part in text.split("/")]
     except ValueError:
@@ -91,13 +95,15 @@ def parse_guidance(text: str) -> Guidance:
             f"--guidance {text!r}; write one weight of 0 or more, such as 1.5, or three as "
             "FACE/MOUTH/BODY, such as 1.5/1.1/1.2"
         )
-    return Guidance.of(*weights)
+    lead = Guidance.of(*weights)
+    return replace(
+        settings, guidance=lead.face, mouth_guidance=lead.mouth, gesture_guidance=lead.body
+    )
 
 
 def run_generate(arguments: argparse.Namespace) -> int:
     """Generate, write the files, print the real-time factor."""
     expression_steps, gesture_steps = parse_steps(arguments.steps)
-    lead = parse_guidance(arguments.guidance)
     settings = EngineSettings(
         method=arguments.method,
         expression_steps=expression_steps,
@@ -105,12 +111,10 @@ def run_generate(arguments: argparse.Namespace) -> int:
         speaker=arguments.speaker,
         style=arguments.style,
         emotion=arguments.emotion,
-        guidance=lead.face,
-        mouth_guidance=lead.mouth,
-        gesture_guidance=lead.body,
         seed=arguments.seed,
         deterministic=True,
     )
+    settings = guide(settings, arguments.guidance)
     samples = _read(arguments.speech)
     make_folder(arguments.out)
     checkpoint = Checkpoint.load(arguments.checkpoint or find_resource(DEFAULT_MODEL))
