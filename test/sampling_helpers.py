@@ -10,7 +10,7 @@ from asynfusion_ros.sampling import (
     WindowRequest,
     untrained_checkpoint,
 )
-from asynfusion_ros.sampling.branch_window import draw_noise
+from asynfusion_ros.sampling.noise import draw_noise
 
 TINY = NetworkSettings(
     face_dim=5, body_dim=3, audio_dim=7, width=8, depth=2, heads=2, window_frames=6, speakers=4

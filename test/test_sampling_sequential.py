@@ -12,7 +12,7 @@ from asynfusion_ros.sampling import (
     SamplerSettings,
     untrained_checkpoint,
 )
-from asynfusion_ros.sampling.branch_window import draw_noise
+from asynfusion_ros.sampling.noise import draw_noise
 from asynfusion_ros.sampling.order import interleave, parallel, turns
 
 

@@ -12,18 +12,19 @@ from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
 from asynfusion_ros.sampling import (
     untrained_checkpoint,
 )
-from asynfusion_ros.sampling.branch_window import BranchWindow, draw_noise
+from asynfusion_ros.sampling.branch_window import BranchWindow
 from asynfusion_ros.sampling.description import ModelDescription
+from asynfusion_ros.sampling.noise import draw_noise
 
 
 def test_temperatures_spread_the_noise_of_their_channels_alone():
     sizes = replace(TINY, face_dim=51)
     plain = untrained_checkpoint(sizes)
     warm = replace(plain, description=replace(plain.description, temperatures={"mouth": 0.5}))
-    spread = warm.description.noise_spread("expression")
+    spread = warm.description.noise_shape("expression").spread
     mouth = np.isin(FACE_NAMES, MOUTH_NAMES)
     np.testing.assert_array_equal(spread, np.where(mouth, 0.5, 1.0))
-    assert warm.description.noise_spread("gesture") is None
+    assert warm.description.noise_shape("gesture") is None
     request = make_request(known_face=None)
     noise = draw_noise(request, "expression", 0, (1, 6, 51))
     for model, expected in ((plain, noise), (warm, noise * torch.from_numpy(spread))):
@@ -45,5 +46,5 @@ def test_lids_have_a_temperature_of_their_own_or_that_of_the_eyes():
         ({"lids": 3.0, "eyes": 1.5}, (3.0, 1.5)),
         ({"lids": 3.0}, (3.0, 1.0)),
     ):
-        spread = replace(plain, temperatures=given).noise_spread("expression")
+        spread = replace(plain, temperatures=given).noise_shape("expression").spread
         assert (spread[lids], spread[gaze]) == expected

@@ -27,6 +27,8 @@ JITTER_SHARE = 0.1
 TOGETHER = 8
 """Takes that are sampled at a time, those of like lengths together."""
 
+_SEEDS = 1000  # of a take, before those of the next one begin
+
 
 def generate_clips(
     generator: MotionGenerator,
@@ -50,7 +52,7 @@ def generate_clips(
     for start in range(0, len(jobs), TOGETHER):
         some = jobs[start : start + TOGETHER]
         sounds = [_sound(recordings, take, shuffled) for take, _ in some]
-        seeds_of = [seed for _, seed in some]
+        seeds_of = [seed_of(take, seed) for take, seed in some]
         manners = None if manner_of is None else [manner_of(take, seed) for take, seed in some]
         made = generator.generate_many(sounds, seeds_of, manners)
         for (take, _), clip in zip(some, made, strict=True):
@@ -58,6 +60,11 @@ def generate_clips(
             if advance is not None:
                 advance()
     return clips
+
+
+def seed_of(take: int, seed: int) -> int:
+    """Return the seed of a take's own noise: takes that shared theirs would all err alike."""
+    return _SEEDS * take + seed
 
 
 def _sound(recordings: Sequence[Recording], take: int, shuffled: bool) -> npt.NDArray[np.float32]:

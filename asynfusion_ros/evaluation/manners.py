@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.errors import DataError
-from asynfusion_ros.evaluation.controls import MannerOf
+from asynfusion_ros.evaluation.controls import MannerOf, seed_of
 from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.motion.manner import PIECE_FRAMES, Manner
 from asynfusion_ros.sampling.description import ModelDescription
-
-_SEEDS = 1000  # of a take, before those of the next one begin
 
 
 def draw_manners(about: ModelDescription, speaker: int = 0, style: str = "") -> MannerOf:
@@ -23,7 +21,7 @@ def draw_manners(about: ModelDescription, speaker: int = 0, style: str = "") -> 
     about.choose_manner(speaker, style)
 
     def manner_of(take: int, seed: int) -> Manner:
-        return about.choose_manner(speaker, style, seed=_SEEDS * take + seed)
+        return about.choose_manner(speaker, style, seed=seed_of(take, seed))
 
     return manner_of
 

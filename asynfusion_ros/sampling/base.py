@@ -42,7 +42,7 @@ class WindowSampler(ABC):
             self.settings.guidance_weights,
             self.settings.warm_begin,
             description.lcm_form,
-            {branch: description.noise_spread(branch) for branch in BRANCHES},
+            {branch: description.noise_shape(branch) for branch in BRANCHES},
         )
         self._check_counts(self.settings)
         self._runners = {name: self._make_runner(name) for name in BRANCHES}

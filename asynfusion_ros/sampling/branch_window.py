@@ -6,8 +6,6 @@ the modulations of all blocks, the noise, and the factors of each step's update.
 
 from __future__ import annotations
 
-import hashlib
-import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +15,10 @@ from torch import Tensor
 from asynfusion_ros.networks import Features, Known, MannerBatch
 from asynfusion_ros.networks.branch import Exchange
 from asynfusion_ros.sampling.affine import AffineSteps
+from asynfusion_ros.sampling.noise import draw_shaped
 from asynfusion_ros.sampling.process import Process
 from asynfusion_ros.sampling.staged import Runner
-from asynfusion_ros.sampling.window import BRANCHES, WindowRequest
+from asynfusion_ros.sampling.window import WindowRequest
 
 
 @dataclass(frozen=True)
@@ -40,23 +39,6 @@ class Snapshot:
     features: Features
     published_s: float
     event: Any = None
-
-
-def draw_noise(request: WindowRequest, branch: str, step: int, shape: tuple[int, ...]) -> Tensor:
-    """Return unit noise on the CPU that depends on nothing but (seed, window, branch, step).
-
-    Where rows have origins of their own, each row draws as if it were alone.
-    """
-    if not request.origins:
-        return _draw(request.seed, request.index, branch, step, shape)
-    alone = (1, *shape[1:])
-    return torch.cat([_draw(*origin, branch, step, alone) for origin in request.origins])
-
-
-def _draw(seed: int, window: int, branch: str, step: int, shape: tuple[int, ...]) -> Tensor:
-    key = struct.pack("<qqqq", seed, window, BRANCHES.index(branch), step)
-    number = int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little")
-    return torch.randn(shape, generator=torch.Generator().manual_seed(number))
 
 
 class BranchWindow:
@@ -170,9 +152,8 @@ class BranchWindow:
         self._gain, self._keep = self._gain[1:], self._keep[1:]
 
     def _draw(self, step: int) -> Tensor:
-        noise = draw_noise(self.request, self.name, step, self._shape)  # (B, T, D)
-        spread = self.process.spread.get(self.name)
-        return noise if spread is None else noise * torch.from_numpy(spread)
+        shape = self.process.noise.get(self.name)
+        return draw_shaped(self.request, self.name, step, self._shape, shape)  # (B, T, D)
 
 
 def _pad_known(given: Tensor, frames: int) -> Known:

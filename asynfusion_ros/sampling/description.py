@@ -14,16 +14,17 @@ from asynfusion_ros.diffusion.lcm import CONSISTENCY, LCM_FORMS
 from asynfusion_ros.diffusion.schedule import check_prediction
 from asynfusion_ros.errors import CheckpointError, ConfigError, brief
 from asynfusion_ros.files import refuse
-from asynfusion_ros.motion.blendshapes import EYE_NAMES, FACE_NAMES, LID_NAMES, MOUTH_NAMES
+from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.manner import Manner, check_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.motion.people import OPEN, People, is_correlation
 from asynfusion_ros.networks import NetworkSettings
+from asynfusion_ros.sampling.noise import GROUPS, NoiseShape, shape_noise
+from asynfusion_ros.sampling.window import BRANCHES
 
 FORMAT_VERSION = 1
 
 UNKNOWN = "unknown"
-_GROUPS = {"mouth": MOUTH_NAMES, "eyes": EYE_NAMES, "lids": LID_NAMES}  # lids are of the eyes
 MOST_LETTERS = 64
 
 Array = npt.NDArray[np.float32]
@@ -50,6 +51,8 @@ class ModelDescription:
         temperatures: spread of the noise that groups of the face's channels, "mouth", "eyes" and
             "lids" (else as eyes), are sampled from; 1 as learned, less keeps nearer to what is most
             likely.
+        shared_noise: how much noise the frames of a window that continues motion share in brows,
+            gaze and body, in units of their own; more moves them further in slow time.
         training: record of how the model was trained: plain values.
         style_names: the styles that the network can be given, in order.
         style: mean and spread of each over the takes it learned from; None where it has no styles.
@@ -74,6 +77,7 @@ class ModelDescription:
     features_sha256: str = ""
     body_cutoff_hz: float = 15.0
     temperatures: Mapping[str, float] = field(default_factory=dict)
+    shared_noise: float = 0.0
     training: Mapping[str, Any] = field(default_factory=dict)
     style_names: tuple[str, ...] = ()
     style: ChannelStatistics | None = None
@@ -109,12 +113,13 @@ class ModelDescription:
             "look_ahead_s": (self.look_ahead_s, 0.0, 5.0),
             "body_cutoff_hz": (self.body_cutoff_hz, 0.1, 120.0),
             "lcm_origin": (self.lcm_origin, 1, self.schedule.steps),
+            "shared_noise": (self.shared_noise, 0.0, 4.0),
             **{f"temperature of {name}": (v, 0.0, 4.0) for name, v in self.temperatures.items()},
         }
         if self.lcm_form not in LCM_FORMS:
             raise CheckpointError(f"lcm_form {brief(self.lcm_form)}; expected {list(LCM_FORMS)}")
-        if unknown := set(self.temperatures) - set(_GROUPS):
-            raise CheckpointError(f"temperatures of {sorted(unknown)}; expected {list(_GROUPS)}")
+        if unknown := set(self.temperatures) - set(GROUPS):
+            raise CheckpointError(f"temperatures of {sorted(unknown)}; expected {list(GROUPS)}")
         for name, (value, lowest, highest) in ranges.items():
             if not lowest <= value <= highest:
                 raise CheckpointError(f"{name} is {value}; it must lie in {lowest}..{highest}")
@@ -126,16 +131,16 @@ class ModelDescription:
         if not all(isinstance(word, str) and len(word) <= MOST_LETTERS for word in words):
             raise CheckpointError(f"style_names and emotions are texts of {MOST_LETTERS} letters")
 
-    def noise_spread(self, branch: str) -> Array | None:
-        """Return the spread of each channel's noise (D,) in `branch`; None where it is 1."""
-        if branch != "expression" or not self.temperatures:
-            return None
-        if self.network.face_dim != len(FACE_NAMES):
+    def noise_shape(self, branch: str) -> NoiseShape | None:
+        """Return what the noise of `branch` is; None where it is white."""
+        face = branch == BRANCHES[0]
+        channels = self.network.face_dim if face else self.network.body_dim
+        if face and (self.temperatures or self.shared_noise) and channels != len(FACE_NAMES):
             raise CheckpointError(
-                f"temperatures are for {len(FACE_NAMES)} face channels; this model has "
-                f"{self.network.face_dim}"
+                f"temperatures and shared noise are for {len(FACE_NAMES)} face channels; this "
+                f"model has {channels}"
             )
-        return spread_noise(self.temperatures)
+        return shape_noise(branch, channels, self.temperatures, self.shared_noise)
 
     @property
     def people(self) -> People:
@@ -190,6 +195,7 @@ class ModelDescription:
             "look_ahead_s": self.look_ahead_s,
             "body_cutoff_hz": self.body_cutoff_hz,
             "temperatures": dict(self.temperatures),
+            "shared_noise": self.shared_noise,
             "features": dict(self.features),
             "features_sha256": self.features_sha256,
             "face": self.face.to_dict(),
@@ -227,6 +233,7 @@ class ModelDescription:
                 look_ahead_s=float(values["look_ahead_s"]),
                 body_cutoff_hz=float(values.get("body_cutoff_hz", 15.0)),
                 temperatures={k: float(v) for k, v in values.get("temperatures", {}).items()},
+                shared_noise=float(values.get("shared_noise", 0.0)),
                 features=dict(values["features"]),
                 features_sha256=str(values["features_sha256"]),
                 face=ChannelStatistics.from_dict(values["face"]),
@@ -242,14 +249,3 @@ class ModelDescription:
                 else np.asarray(correlation, dtype=np.float32),
                 emotions=tuple(values.get("emotions", (UNKNOWN,))),
             )
-
-
-def spread_noise(temperatures: Mapping[str, float]) -> Array | None:
-    """Return the spread of each face channel's noise (51,) at some temperatures; None where 1."""
-    if not temperatures:
-        return None
-    spread = np.ones(len(FACE_NAMES), np.float32)
-    for group, names in _GROUPS.items():
-        if group in temperatures:
-            spread[[FACE_NAMES.index(name) for name in names]] = temperatures[group]
-    return spread

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
 from asynfusion_ros.diffusion import NoiseSchedule, ddim_timesteps, lcm_timesteps
 from asynfusion_ros.diffusion.lcm import CONSISTENCY
 from asynfusion_ros.sampling.guidance import PLAIN, Guidance
+from asynfusion_ros.sampling.noise import NoiseShape
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Process:
         guidance: weights of classifier-free guidance; all 1 samples without.
         warm_begin: share of the diffusion that is left to windows whose motion continues known
             frames; 1 starts them from noise as well.
-        spread: factors of each branch's noise by channel (D,), where they are not 1.
+        noise: what each branch's noise is, where it is not white.
     """
 
     method: str
@@ -38,9 +36,7 @@ class Process:
     guidance: Guidance = PLAIN
     warm_begin: float = 1.0
     lcm_form: str = CONSISTENCY
-    spread: Mapping[str, npt.NDArray[np.float32] | None] = field(
-        default_factory=dict, compare=False
-    )
+    noise: Mapping[str, NoiseShape | None] = field(default_factory=dict, compare=False)
 
     @property
     def renoises(self) -> bool:

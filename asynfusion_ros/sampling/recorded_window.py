@@ -11,10 +11,10 @@ from torch import Tensor
 
 from asynfusion_ros.networks import BranchState, DualBranchDiT, MannerBatch
 from asynfusion_ros.sampling.affine import AffineSteps
-from asynfusion_ros.sampling.branch_window import draw_noise
 from asynfusion_ros.sampling.counter_noise import row_keys
 from asynfusion_ros.sampling.device_work import Lane, Recorded, Work, WorkDevice
 from asynfusion_ros.sampling.hearing import HearingPlan, Step
+from asynfusion_ros.sampling.noise import draw_shaped
 from asynfusion_ros.sampling.process import Process
 from asynfusion_ros.sampling.static_branch import StaticBranch, WindowShape, lay_out
 from asynfusion_ros.sampling.tray import Layout, Tray
@@ -120,7 +120,8 @@ class RecordedWindow:
             self.tray.put(f"{branch}.keys", row_keys(request, branch))
             return
         draws = range(self._draw_counts[branch])
-        noise = [draw_noise(request, branch, draw, size) for draw in draws]
+        shape = self._process.noise.get(branch)
+        noise = [draw_shaped(request, branch, draw, size, shape) for draw in draws]
         self.tray.put(f"{branch}.noise", torch.stack(noise), dim=1)
 
     def _layout(self, network: DualBranchDiT) -> Layout:

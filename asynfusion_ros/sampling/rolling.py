@@ -15,8 +15,8 @@ from torch import Tensor
 from asynfusion_ros.diffusion import consistency, lcm_timesteps
 from asynfusion_ros.errors import ConfigError, SamplerError
 from asynfusion_ros.networks import Known
-from asynfusion_ros.sampling.branch_window import draw_noise
 from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.sampling.noise import draw_noise
 from asynfusion_ros.sampling.window import BRANCHES, WindowRequest
 
 Motion = Mapping[str, Tensor]
@@ -52,10 +52,10 @@ class RollingSampler:
             )
         self._schedule, self._prediction = about.schedule, about.prediction
         self._falling = lcm_timesteps(levels, about.lcm_origin, about.schedule.steps)
-        spreads = {branch: about.noise_spread(branch) for branch in BRANCHES}
+        shapes = {branch: about.noise_shape(branch) for branch in BRANCHES}
         self._spreads = {
-            branch: 1.0 if spread is None else torch.from_numpy(spread).to(checkpoint.device)
-            for branch, spread in spreads.items()
+            branch: 1.0 if shape is None else shape.to(checkpoint.device)[0]
+            for branch, shape in shapes.items()
         }
 
     def advance(self, request: WindowRequest, before: Motion | None = None) -> Rolled:

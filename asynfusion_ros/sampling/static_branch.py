@@ -66,8 +66,8 @@ class StaticBranch:
         self._draws = torch.tensor(steps.draws, device=device)
         self._times = torch.tensor(times, device=device, dtype=torch.float32)
         self._guidance = torch.as_tensor(process.guidance.weight_of(branch.name)).to(device)
-        spread = process.spread.get(branch.name)
-        self._spread = None if spread is None else torch.from_numpy(spread).to(device)
+        noise = process.noise.get(branch.name)
+        self._noise_shape = None if noise is None else noise.to(device)
         batch, frames, width = shape.batch, shape.frames, branch.position.shape[1]
         size = (batch, frames, branch.dim)
         count, rows = len(times), batch * (2 if process.guided else 1)
@@ -84,7 +84,8 @@ class StaticBranch:
             count, rows, 1, branch.modulation.out_features, device=device, dtype=self._kind
         )
         self._said = BranchCondition(tuple(self._audio.unbind()), blank(0, device=device))
-        self._places = torch.arange(steps.draw_count * frames * branch.dim, device=device)
+        per_draw = (frames + 1) * branch.dim  # the last frame's is what the others share
+        self._places = torch.arange(steps.draw_count * per_draw, device=device)
 
     def new_slot(self) -> Tensor:
         """Return memory for the features of one step (depth, B, T, W)."""
@@ -162,12 +163,16 @@ class StaticBranch:
     def _noise(self) -> Tensor:
         """Return all draws (draws, B, T, D)."""
         if self.shape.host_noise:
-            noise = self._tray[f"{self.branch.name}.noise"]
-        else:
-            flat = normal(self._tray[f"{self.branch.name}.keys"], self._places)
-            shape = (-1, self._steps.draw_count, self.shape.frames, self.branch.dim)
-            noise = flat.view(shape).transpose(0, 1)  # (draws, B, T, D)
-        return noise if self._spread is None else noise * self._spread
+            return self._tray[f"{self.branch.name}.noise"]  # shaped already
+        flat = normal(self._tray[f"{self.branch.name}.keys"], self._places)
+        shape = (-1, self._steps.draw_count, self.shape.frames + 1, self.branch.dim)
+        drawn = flat.view(shape).transpose(0, 1)  # (draws, B, T + 1, D)
+        noise, common = drawn[:, :, :-1], drawn[:, :, -1:]
+        if self._noise_shape is None:
+            return noise
+        spread, shared = self._noise_shape
+        warm = self._tray[f"{self.branch.name}.count"][:, None, None] > 0  # (B, 1, 1)
+        return (noise + warm * shared * common) * spread  # (draws, B, T, D)
 
 
 def bake(branch: Branch, precision: str) -> Branch:

@@ -140,6 +140,7 @@ def distill_student(
         lcm_origin=settings.origin,
         lcm_form=settings.lcm_form,
         temperatures=settings.temperatures,
+        shared_noise=settings.shared_noise,
         training=record,
     )
     checkpoint = Checkpoint(
@@ -170,6 +171,7 @@ def _describe(
         look_ahead_s=float(features["look_ahead_s"]),
         body_cutoff_hz=BODY_CUTOFF_HZ,
         temperatures=settings.temperatures,
+        shared_noise=settings.shared_noise,
         features=features,
         features_sha256=FeatureSettings.from_dict(features).identity,
         training={

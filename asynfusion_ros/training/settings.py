@@ -94,6 +94,13 @@ class TrainSettings(Settings):
     lids_temperature: float = setting(
         1.0, doc="The same of blinks; more is livelier", minimum=0.0, maximum=4.0
     )
+    shared_noise: float = setting(
+        0.0,
+        doc="How much noise the frames of a window will share in brows, gaze and body, for what "
+        "moves slowly",
+        minimum=0.0,
+        maximum=4.0,
+    )
     save_every: int = setting(500, doc="Steps between saved states", minimum=1)
     validate_every: int = setting(500, doc="Steps between validations", minimum=1)
     minutes: float = setting(

@@ -19,8 +19,10 @@ from asynfusion_ros.diffusion import (
     plan_jumps,
     split_jump,
 )
+from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.networks import DualBranchDiT
-from asynfusion_ros.sampling.description import spread_noise
+from asynfusion_ros.sampling.noise import shape_noise
+from asynfusion_ros.sampling.window import BRANCHES
 from asynfusion_ros.training.batches import Batch
 from asynfusion_ros.training.distill import DistillObjective
 from asynfusion_ros.training.losses import weighted_mean
@@ -45,8 +47,9 @@ class TrajectoryObjective(DistillObjective):
     @property
     def noise_spread(self) -> Tensor:
         """The temperatures that the face will be sampled with, (51,)."""
-        spread = spread_noise(self._distill.temperatures)
-        return torch.ones(()) if spread is None else torch.from_numpy(spread)
+        channels = len(FACE_NAMES)
+        shape = shape_noise(BRANCHES[0], channels, self._distill.temperatures)
+        return torch.ones(()) if shape is None else torch.from_numpy(shape.spread)
 
     def loss(self, student: DualBranchDiT, draw: int, generator: torch.Generator) -> Tensor:
         """Return the loss of the batch that `draw` decides."""
