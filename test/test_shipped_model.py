@@ -1,15 +1,19 @@
 """What the model that ships must never lose: lips that follow speech, whatever the body does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.signal import welch
 
 from asynfusion_ros.audio.resample import load_audio
-from asynfusion_ros.motion.blendshapes import lip_gap
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, lip_gap, mouth_opening
 from asynfusion_ros.networks import Known, MannerBatch
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.sampling.checkpoint import Checkpoint
-from asynfusion_ros.streaming.generator import open_extractor
+from asynfusion_ros.streaming.generator import MotionGenerator, open_extractor
+from asynfusion_ros.streaming.settings import EngineSettings
 
 WINDOWS = 8
 
@@ -68,3 +72,29 @@ def test_speech_moves_the_mouth_and_silence_does_not(checkpoint, audio, method):
     assert spoken.std() > 4 * silent.std()
     again = gaps(checkpoint, method, audio[0], 999, seed=1)
     assert np.corrcoef(spoken.ravel(), again.ravel())[0, 1] > 0.95, "speech decides, not noise"
+
+
+def slow_power(channels, fps_hz=30.0):
+    """Power between 0.2 and 0.6 Hz."""
+    frequency, power = welch(channels, fs=fps_hz, nperseg=128, axis=0)
+    return float(power[(frequency >= 0.2) & (frequency < 0.6)].sum())
+
+
+def test_shared_noise_moves_brows_eyes_and_head_further_and_leaves_speech_alone(checkpoint):
+    speech = load_audio(find_resource("models/demo/speech.wav"))
+    brows, gaze = (
+        [index for index, name in enumerate(FACE_NAMES) if name.startswith(part)]
+        for part in ("brow", "eyeLook")
+    )
+    power, opening = [], []
+    for shared in (0.0, checkpoint.description.shared_noise):
+        about = replace(checkpoint.description, shared_noise=shared)
+        settings = EngineSettings(deterministic=True, style="open")
+        generator = MotionGenerator.open(replace(checkpoint, description=about), settings)
+        clips = generator.generate_many([speech] * 2, seeds=range(2))
+        generator.close()
+        motions = [(c.face[:, brows], c.face[:, gaze], c.body[:, :6]) for c in clips]
+        power.append([sum(map(slow_power, part)) for part in zip(*motions, strict=True)])
+        opening.append(np.stack([mouth_opening(clip.face) for clip in clips]).mean(axis=0))
+    assert (np.divide(power[1], power[0]) > 1.25).all()
+    assert np.corrcoef(opening)[0, 1] > 0.95

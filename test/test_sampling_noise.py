@@ -1,0 +1,160 @@
+"""Noise is as loud as each channel's temperature, and shared by frames where motion is slow."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from graph_helpers import EXACT, distance, plain
+from sampling_helpers import TINY, make_request, sampler
+
+from asynfusion_ros.errors import CheckpointError
+from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES
+from asynfusion_ros.sampling import (
+    untrained_checkpoint,
+)
+from asynfusion_ros.sampling.branch_window import BranchWindow
+from asynfusion_ros.sampling.description import ModelDescription
+from asynfusion_ros.sampling.graphs import GraphSampler
+from asynfusion_ros.sampling.noise import draw_noise, draw_shaped
+from asynfusion_ros.sampling.static_branch import StaticBranch, WindowShape, lay_out
+from asynfusion_ros.sampling.tray import Tray
+
+
+def test_temperatures_spread_the_noise_of_their_channels_alone():
+    sizes = replace(TINY, face_dim=51)
+    plain = untrained_checkpoint(sizes)
+    warm = replace(plain, description=replace(plain.description, temperatures={"mouth": 0.5}))
+    spread = warm.description.noise_shape("expression").spread
+    mouth = np.isin(FACE_NAMES, MOUTH_NAMES)
+    np.testing.assert_array_equal(spread, np.where(mouth, 0.5, 1.0))
+    assert warm.description.noise_shape("gesture") is None
+    request = make_request(known_face=None)
+    noise = draw_noise(request, "expression", 0, (1, 6, 51))
+    for model, expected in ((plain, noise), (warm, noise * torch.from_numpy(spread))):
+        ours = sampler(model)
+        window = BranchWindow(ours._runners["expression"], ours.process, (999, 499), request)
+        torch.testing.assert_close(window.x, expected)
+    assert ModelDescription.from_dict(warm.description.to_dict()).temperatures == {"mouth": 0.5}
+    with pytest.raises(CheckpointError, match="nose"):
+        replace(plain.description, temperatures={"nose": 1.0})
+    with pytest.raises(CheckpointError, match="mouth"):
+        replace(plain.description, temperatures={"mouth": -1.0})
+
+
+def test_lids_have_a_temperature_of_their_own_or_that_of_the_eyes():
+    plain = untrained_checkpoint(replace(TINY, face_dim=51)).description
+    lids, gaze = FACE_NAMES.index("eyeBlinkRight"), FACE_NAMES.index("eyeLookUpLeft")
+    for given, expected in (
+        ({"eyes": 2.0}, (2.0, 2.0)),
+        ({"lids": 3.0, "eyes": 1.5}, (3.0, 1.5)),
+        ({"lids": 3.0}, (3.0, 1.0)),
+    ):
+        spread = replace(plain, temperatures=given).noise_shape("expression").spread
+        assert (spread[lids], spread[gaze]) == expected
+
+
+# ---- What frames share ---------------------------------------------------------------------------
+
+FULL = replace(TINY, face_dim=51, body_dim=24)
+SHARED = 0.5
+
+
+def sharing(**changes):
+    model = untrained_checkpoint(FULL)
+    described = replace(model.description, shared_noise=SHARED, **changes)
+    return replace(model, description=described)
+
+
+def full_request(index=0, known=2, batch=1, seed=0, **changes):
+    generator = torch.Generator().manual_seed(100 * seed + index)
+    given = {
+        f"known_{name}": torch.randn(batch, known, dim, generator=generator) if known else None
+        for name, dim in (("face", 51), ("body", 24))
+    }
+    return make_request(index, batch=batch, seed=seed, **{**given, **changes})
+
+
+def added(request, branch, model):
+    """What the noise of a window has beside its white part, in units of the channel's own."""
+    shape = (len(request.audio), 6, 51 if branch == "expression" else 24)
+    form = model.description.noise_shape(branch)
+    white = draw_noise(request, branch, 0, shape)
+    return draw_shaped(request, branch, 0, shape, form) / torch.from_numpy(form.spread) - white
+
+
+def test_all_frames_of_a_window_share_the_noise_of_brows_gaze_and_body_alone():
+    model = sharing(temperatures={"mouth": 0.5, "eyes": 2.0})
+    for branch in ("expression", "gesture"):
+        common = added(full_request(), branch, model)[0]  # (T, D)
+        torch.testing.assert_close(common, common[:1].expand_as(common), atol=1e-6, rtol=0)
+        moved = common[0].abs().numpy() > 1e-6
+        slow = [branch == "gesture" or n.startswith(("brow", "eyeLook")) for n in FACE_NAMES]
+        np.testing.assert_array_equal(moved, slow[: len(moved)])
+
+
+def test_what_is_shared_has_its_share_and_is_new_in_each_window_branch_and_stream():
+    model = sharing()
+    drawn = [added(full_request(index), "gesture", model)[0, 0] for index in range(400)]
+    assert float(torch.stack(drawn).std()) == pytest.approx(SHARED, rel=0.03)
+    other = added(full_request(1, seed=1), "gesture", model)[0, 0]
+    for one, two in ((drawn[0], drawn[1]), (drawn[1], other)):
+        assert abs(float(torch.corrcoef(torch.stack([one, two]))[0, 1])) < 0.6
+        assert not torch.allclose(one, two, atol=0.05)
+
+
+def test_a_stream_begins_with_white_noise():
+    assert not added(full_request(known=0), "gesture", sharing()).any()
+
+
+def test_rows_share_noise_among_their_own_frames_only():
+    origins = ((3, 7), (4, 9))
+    joined = added(full_request(batch=2, origins=origins), "expression", sharing())
+    for row, (seed, index) in enumerate(origins):
+        alone = added(full_request(index, seed=seed), "expression", sharing())
+        torch.testing.assert_close(joined[row], alone[0])
+
+
+def test_recorded_windows_share_noise_as_plain_ones_do():
+    model, white = sharing(), untrained_checkpoint(FULL)
+    for request in (full_request(), full_request(known=0), full_request(batch=3)):
+        with GraphSampler(model, EXACT) as graphs:
+            found = graphs.sample_window(request)
+        assert distance(found, plain(model=model).sample_window(request)) < 1e-5
+        moved = distance(found, plain(model=white).sample_window(request))
+        assert (moved > 1e-3) == (request.known_face is not None)
+
+
+def test_a_device_that_draws_its_own_noise_shares_it_in_warm_rows_alone():
+    model = sharing()
+    process = sampler(model).process
+    branch = model.network("lcm").gesture
+    shape = WindowShape(batch=2, frames=6, emotion=False, host_noise=False)
+    times = process.times(8)
+    tray = Tray(lay_out(branch, shape, 8), torch.device("cpu"))
+    static = StaticBranch(branch, process, times, shape, tray)
+    keys = torch.arange(2)
+    tray["gesture.keys"].copy_(keys)
+    tray["gesture.count"].copy_(torch.tensor([2.0, 0.0]))
+    warm = static._noise()  # (draws, B, T, D)
+    tray["gesture.count"].zero_()
+    cold = static._noise()
+    common = warm - cold
+    assert not common[:, 1].any()
+    torch.testing.assert_close(common, common[:, :, :1].expand_as(common), atol=1e-6, rtol=0)
+    assert float(common[:, 0, 0].std()) == pytest.approx(SHARED, rel=0.2)
+    together = torch.stack([common[:, 0, 0].ravel(), cold[:, 0, 0].ravel()])
+    assert abs(float(torch.corrcoef(together)[0, 1])) < 0.25  # drawn apart from any frame's own
+
+
+def test_descriptions_keep_what_is_shared_and_refuse_what_makes_no_sense():
+    description = sharing().description
+    assert ModelDescription.from_dict(description.to_dict()).shared_noise == SHARED
+    old = {k: v for k, v in description.to_dict().items() if k != "shared_noise"}
+    assert ModelDescription.from_dict(old).shared_noise == 0.0
+    for wrong in (-0.1, 5.0, float("nan")):
+        with pytest.raises(CheckpointError, match="shared_noise"):
+            replace(description, shared_noise=wrong)
+    small = replace(untrained_checkpoint(TINY).description, shared_noise=SHARED)
+    with pytest.raises(CheckpointError, match="51 face channels"):
+        small.noise_shape("expression")
