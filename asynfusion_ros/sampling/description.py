@@ -14,13 +14,11 @@ from asynfusion_ros.diffusion.lcm import CONSISTENCY, LCM_FORMS
 from asynfusion_ros.diffusion.schedule import check_prediction
 from asynfusion_ros.errors import CheckpointError, ConfigError, brief
 from asynfusion_ros.files import refuse
-from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.manner import Manner, check_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.motion.people import OPEN, People, is_correlation
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.noise import GROUPS, NoiseShape, shape_noise
-from asynfusion_ros.sampling.window import BRANCHES
 
 FORMAT_VERSION = 1
 
@@ -52,7 +50,7 @@ class ModelDescription:
             "lids" (else as eyes), are sampled from; 1 as learned, less keeps nearer to what is most
             likely.
         shared_noise: how much noise the frames of a window that continues motion share in brows,
-            gaze and body, in units of their own; more moves them further in slow time.
+            gaze, chest and head, in units of their own; more moves them further in slow time.
         training: record of how the model was trained: plain values.
         style_names: the styles that the network can be given, in order.
         style: mean and spread of each over the takes it learned from; None where it has no styles.
@@ -133,14 +131,14 @@ class ModelDescription:
 
     def noise_shape(self, branch: str) -> NoiseShape | None:
         """Return what the noise of `branch` is; None where it is white."""
-        face = branch == BRANCHES[0]
-        channels = self.network.face_dim if face else self.network.body_dim
-        if face and (self.temperatures or self.shared_noise) and channels != len(FACE_NAMES):
+        shape = shape_noise(branch, self.temperatures, self.shared_noise)
+        channels = {"expression": self.network.face_dim, "gesture": self.network.body_dim}[branch]
+        if shape is not None and len(shape.spread) != channels:
             raise CheckpointError(
-                f"temperatures and shared noise are for {len(FACE_NAMES)} face channels; this "
-                f"model has {channels}"
+                f"temperatures and shared noise are for {len(shape.spread)} channels of "
+                f"{branch}; this model has {channels}"
             )
-        return shape_noise(branch, channels, self.temperatures, self.shared_noise)
+        return shape
 
     @property
     def people(self) -> People:

@@ -1,9 +1,9 @@
 """The noise that windows start from: white, as loud as each channel needs, and in part shared.
 
-Where a window continues known frames, white noise alone keeps it near to where they end: fast
-movement comes out as people's, slow movement a third of it. A part of the noise that all frames of
-a window share moves them together (the mixed noise of Ge et al., "Preserve Your Own Correlation",
-2023), and with it come brows, eyes, head and arms that go somewhere and come back.
+Where a window continues known frames, white noise keeps it near to where they end: of brows, eyes
+and head, fast movement comes out as people's, slow movement a quarter to a half of it. A part of
+the noise that all frames of a window share takes them along together (the mixed noise of Ge et
+al., "Preserve Your Own Correlation", 2023). Arms go far enough without.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from asynfusion_ros.motion.blendshapes import EYE_NAMES, FACE_NAMES, LID_NAMES, MOUTH_NAMES
+from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.sampling.window import BRANCHES, WindowRequest
 
 Array = npt.NDArray[np.float32]
@@ -26,7 +27,7 @@ Array = npt.NDArray[np.float32]
 GROUPS = {"mouth": MOUTH_NAMES, "eyes": EYE_NAMES, "lids": LID_NAMES}  # lids are of the eyes
 """The channels of the face that have a temperature."""
 
-_SLOW = ("brow", "eyeLook")  # what of a face moves slowly, whatever is said; a body does as a whole
+_SLOW_FACE, _SLOW_BODY = ("brow", "eyeLook"), ("chest", "head")
 _SHARED_DRAWS = 1 << 20  # the first draw of what frames share, beyond any step's
 
 
@@ -48,22 +49,30 @@ class NoiseShape:
 
 
 def shape_noise(
-    branch: str, channels: int, temperatures: Mapping[str, float], shared: float = 0.0
+    branch: str, temperatures: Mapping[str, float], shared: float = 0.0
 ) -> NoiseShape | None:
     """Return the noise of a branch at temperatures by group of the face; None where it is white.
 
-    `shared` is how much noise the frames of a window share where motion is slow: brows, gaze, body.
+    `shared` is how much noise the frames of a window share in brows, gaze, chest and head.
     """
     face = branch == BRANCHES[0]
-    spread, slow = np.ones(channels, np.float32), np.full(channels, shared, np.float32)
-    if face:
-        for group, names in GROUPS.items():
-            if group in temperatures:
-                spread[[FACE_NAMES.index(name) for name in names]] = temperatures[group]
-        if shared:
-            slow *= [name.startswith(_SLOW) for name in FACE_NAMES]
-    white = not slow.any() and not (face and temperatures)
-    return None if white else NoiseShape(spread, slow)
+    if not shared and not (face and temperatures):
+        return None
+    slow = _slow_face() if face else _slow_body()
+    spread = np.ones_like(slow)
+    for group, names in GROUPS.items() if face else ():
+        if group in temperatures:
+            spread[[FACE_NAMES.index(name) for name in names]] = temperatures[group]
+    return NoiseShape(spread, np.float32(shared) * slow)
+
+
+def _slow_face() -> Array:
+    return np.array([name.startswith(_SLOW_FACE) for name in FACE_NAMES], np.float32)
+
+
+def _slow_body() -> Array:
+    joints = Skeleton.load().joint_names
+    return np.repeat(np.isin(joints, _SLOW_BODY), 3).astype(np.float32)
 
 
 def draw_noise(request: WindowRequest, branch: str, step: int, shape: tuple[int, ...]) -> Tensor:

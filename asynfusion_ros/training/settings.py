@@ -96,8 +96,8 @@ class TrainSettings(Settings):
     )
     shared_noise: float = setting(
         0.0,
-        doc="How much noise the frames of a window will share in brows, gaze and body, for what "
-        "moves slowly",
+        doc="How much noise the frames of a window will share in brows, gaze, chest and head, "
+        "for what moves slowly",
         minimum=0.0,
         maximum=4.0,
     )

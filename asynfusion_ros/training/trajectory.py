@@ -19,7 +19,6 @@ from asynfusion_ros.diffusion import (
     plan_jumps,
     split_jump,
 )
-from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.networks import DualBranchDiT
 from asynfusion_ros.sampling.noise import shape_noise
 from asynfusion_ros.sampling.window import BRANCHES
@@ -47,8 +46,7 @@ class TrajectoryObjective(DistillObjective):
     @property
     def noise_spread(self) -> Tensor:
         """The temperatures that the face will be sampled with, (51,)."""
-        channels = len(FACE_NAMES)
-        shape = shape_noise(BRANCHES[0], channels, self._distill.temperatures)
+        shape = shape_noise(BRANCHES[0], self._distill.temperatures)
         return torch.ones(()) if shape is None else torch.from_numpy(shape.spread)
 
     def loss(self, student: DualBranchDiT, draw: int, generator: torch.Generator) -> Tensor:
