@@ -12,6 +12,7 @@ import hashlib
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,7 @@ def _slow_face() -> Array:
     return np.array([name.startswith(_SLOW_FACE) for name in FACE_NAMES], np.float32)
 
 
+@cache
 def _slow_body() -> Array:
     joints = Skeleton.load().joint_names
     return np.repeat(np.isin(joints, _SLOW_BODY), 3).astype(np.float32)
