@@ -84,6 +84,10 @@ def test_a_resumed_student_equals_one_distilled_straight(prepared, teacher, tmp_
     assert not same_weights(straight / "lcm.safetensors", straight / "teacher.safetensors")
     assert checkpoint.description.training["distill"]["steps"] == 4
     assert checkpoint.description.training["teacher"]["steps"] == 4
+    distill_student(prepared, teacher, straight, settings.replace(shared_noise=0.3))
+    again = Checkpoint.load(straight)  # what only sampling heeds may be told afterwards
+    assert (checkpoint.description.shared_noise, again.description.shared_noise) == (0.0, 0.3)
+    assert same_weights(straight / "lcm.safetensors", broken / "lcm.safetensors")
 
 
 def test_a_teacher_trained_in_pieces_of_time_equals_one_trained_straight(
