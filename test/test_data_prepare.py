@@ -5,7 +5,7 @@ import pytest
 from training_helpers import make_recording
 
 from asynfusion_ros.audio.features import SpeechFeatureExtractor
-from asynfusion_ros.data.prepare import prepare, speaker_ids
+from asynfusion_ros.data.prepare import ARRAYS, prepare, speaker_ids
 from asynfusion_ros.data.windows import CHANGES, PrepareSettings, cut_windows
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, MOUTH_NAMES, mouth_opening
@@ -47,6 +47,18 @@ def test_windows_are_the_recording_at_their_starts(prepared, extractor):
         samples = np.pad(first.samples, (0, 1600))[start * 1600 // 3 :][:33600]
         features = extractor.extract(samples)
         np.testing.assert_array_equal(audio[index], features.astype(np.float16))
+
+
+def test_workers_change_nothing_but_the_time(tmp_path, monkeypatch):
+    recordings = [make_recording(name, seconds=4.0) for name in "ab"]
+    settings = PrepareSettings(stride_frames=3)
+    for cores in (1, 3):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        manifest = prepare(recordings, [], tmp_path / str(cores), settings)
+    assert manifest["windows"] > 3 * 16  # more than one round of three workers
+    for name in ARRAYS:
+        alone, together = (load(tmp_path / cores, name) for cores in "13")
+        np.testing.assert_array_equal(alone, together)
 
 
 def test_a_stream_would_hear_the_same_window(extractor):

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,9 @@ from asynfusion_ros.errors import DataError
 
 ARRAYS = ("audio", "face", "body", "face_mask", "body_mask", "speaker", "take")
 Progress = Callable[[int, int], None]
+
+_MOST_WORKERS = 16  # each opens the speech models anew
+_AHEAD = 16  # windows for each worker before those that are ready are written
 
 
 def read_all(*folders: Path) -> tuple[list[Recording], list[Fault]]:
@@ -87,9 +93,10 @@ def prepare(
     (out / "manifest.json").unlink(missing_ok=True)
     arrays = {name: _create(out, name, len(plans), shape) for name, shape in shapes.items()}
     speakers = speaker_ids(usable)
-    for index, plan in enumerate(plans):
-        window = make_window(usable[plan.take], plan, extractor, settings)
-        for name, values in _row(window, extractor, speakers).items():
+    workers = min(os.cpu_count() or 1, _MOST_WORKERS)
+    rows = _make_rows(usable, plans, settings, speakers, workers)
+    for index, row in enumerate(rows):
+        for name, values in row.items():
             arrays[name][index] = values
         if progress is not None:
             progress(index + 1, len(plans))
@@ -111,6 +118,24 @@ def prepare(
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
+
+
+def _make_rows(
+    usable: list[Recording],
+    plans: list[Plan],
+    settings: PrepareSettings,
+    speakers: dict[str, int],
+    workers: int,
+) -> Iterator[dict[str, Any]]:
+    """Yield what each plan gives, in their order, however many `workers` make it together."""
+    extractors = [SpeechFeatureExtractor() for _ in range(workers)]
+
+    def make(plan: Plan, extractor: SpeechFeatureExtractor) -> dict[str, Any]:
+        return _row(make_window(usable[plan.take], plan, extractor, settings), extractor, speakers)
+
+    with ThreadPoolExecutor(workers, "windows") as pool:
+        for first in range(0, len(plans), _AHEAD * workers):
+            yield from pool.map(make, plans[first : first + _AHEAD * workers], cycle(extractors))
 
 
 def _is_tracked(plan: Plan, recording: Recording) -> bool:
