@@ -20,6 +20,7 @@ from tqdm import tqdm
 from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
 from asynfusion_ros.data.project import read_project
 from asynfusion_ros.data.recording import Recording
+from asynfusion_ros.evaluation.controls import seed_of
 from asynfusion_ros.evaluation.lips import closure_scores, lip_targets
 from asynfusion_ros.evaluation.visemes import MouthReader, ask_shapes, shape_accuracy
 from asynfusion_ros.motion.blendshapes import lip_gap
@@ -152,9 +153,9 @@ def _ask_ours(
         checkpoint, open_extractor(checkpoint.description), sampler, settings
     )
     answers = []
-    for take in tqdm(takes, desc="asynfusion_ros", unit=" takes"):
+    for index, take in enumerate(tqdm(takes, desc="asynfusion_ros", unit=" takes")):
         began_s = time.perf_counter()
-        clip = generator.generate(take.samples)
+        clip = generator.generate(take.samples, seed=seed_of(index, settings.seed))
         answers.append(_of_clip(clip, reader, time.perf_counter() - began_s))
     generator.close()
     return answers
