@@ -108,15 +108,6 @@ def test_who_was_not_wholly_measured_gives_nothing_and_takes_at_the_mouth_alone(
     assert COUNT - 1 not in {giver_of(styles, row, "lids") for row in told[:-1]}
 
 
-def test_mouths_alone_stay_as_they_are_where_nothing_else_is_asked(batch):
-    data, rests, styles = batch
-    moved = {name: values.copy() for name, values in data.items()}
-    told = exchange_rests(moved, rests, styles, 1.0, np.random.default_rng(0), mouths=False)
-    np.testing.assert_array_equal(moved["face"][-1], data["face"][-1])
-    np.testing.assert_array_equal(told[-1], styles[-1])
-    assert (told[:-1] != styles[:-1]).any()
-
-
 def test_a_mouth_that_was_not_measured_takes_nothing(batch):
     batch[0]["face_mask"][-1] = 0.0
     moved, told = exchange(batch, 1.0)

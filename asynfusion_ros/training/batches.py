@@ -200,9 +200,8 @@ class PreparedWindows:
         styles = self.people.styles[self.take[rows]]
         if settings.exchange_share:
             rests = {kind: values[self.take[rows]] for kind, values in self.people.rests.items()}
-            share, mouths = settings.exchange_share, settings.exchange_mouths
-            styles = exchange_liveliness(data, rests, styles, share, rng)
-            styles = exchange_rests(data, rests, styles, share, rng, mouths)
+            for exchange in (exchange_liveliness, exchange_rests):
+                styles = exchange(data, rests, styles, settings.exchange_share, rng)
         for index in np.flatnonzero(mirrored):
             data["face"][index] = mirror_face(data["face"][index])
             data["body"][index] = mirror_body(data["body"][index])

@@ -44,18 +44,17 @@ def exchange_rests(
     styles: Array,
     share: float,
     rng: np.random.Generator,
-    mouths: bool = True,
 ) -> Array:
     """Let a share of the windows rest as others of the batch; return the styles (B, S) as they are.
 
     `data` has face (B, T, 51) and body (B, T, 24), and their masks (B, D); `rests` are the means of
     each window's take, face (B, 51) and body (B, 24). Face and body are exchanged apart. Who gives
-    was measured wholly; who takes as well, or (`mouths`) takes at the mouth alone if nothing but
-    that was measured. Jaw and lips stay, since those close, and chest and head, which rest in
-    nothing (their takes' means are zero).
+    was measured wholly; who takes as well, or takes at the mouth alone if nothing but that was
+    measured. Jaw and lips stay, since those close, and chest and head, which rest in nothing
+    (their takes' means are zero).
     """
     told: Array = styles.copy()
-    for kind in _STYLES if mouths else ("face", "body"):
+    for kind in _STYLES:
         stream = "body" if kind == "body" else "face"
         measured = data[f"{stream}_mask"] > 0
         whole = measured.all(axis=1)

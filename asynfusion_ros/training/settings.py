@@ -78,9 +78,6 @@ class TrainSettings(Settings):
         minimum=0.0,
         maximum=1.0,
     )
-    exchange_mouths: bool = setting(
-        True, doc="Whether mouths that were measured or computed alone rest as others', too"
-    )
     mirror_share: float = setting(0.5, doc="Share of mirrored windows", minimum=0, maximum=1)
     mouth_only_share: float = setting(
         0.2, doc="Share of windows from takes without a body", minimum=0.0, maximum=1.0
