@@ -79,7 +79,9 @@ def prepare(
     The manifest comes last, so that a folder that was interrupted is not taken for a whole one.
     """
     usable = [r for r in recordings if may_train(r, settings.restricted_data)]
-    extractor = SpeechFeatureExtractor()
+    workers = min(os.cpu_count() or 1, _MOST_WORKERS)
+    extractors = [SpeechFeatureExtractor() for _ in range(workers)]
+    extractor = extractors[0]
     shapes = _shapes(extractor)
     window_mb = sum(2 * math.prod(shape) for shape in shapes.values()) / 1e6
     plans = plan_windows(usable, extractor.settings.window_frames, settings, window_mb)
@@ -93,9 +95,7 @@ def prepare(
     (out / "manifest.json").unlink(missing_ok=True)
     arrays = {name: _create(out, name, len(plans), shape) for name, shape in shapes.items()}
     speakers = speaker_ids(usable)
-    workers = min(os.cpu_count() or 1, _MOST_WORKERS)
-    rows = _make_rows(usable, plans, settings, speakers, workers)
-    for index, row in enumerate(rows):
+    for index, row in enumerate(_make_rows(usable, plans, extractors, settings, speakers)):
         for name, values in row.items():
             arrays[name][index] = values
         if progress is not None:
@@ -123,19 +123,19 @@ def prepare(
 def _make_rows(
     usable: list[Recording],
     plans: list[Plan],
+    extractors: list[SpeechFeatureExtractor],
     settings: PrepareSettings,
     speakers: dict[str, int],
-    workers: int,
 ) -> Iterator[dict[str, Any]]:
-    """Yield what each plan gives, in their order, however many `workers` make it together."""
-    extractors = [SpeechFeatureExtractor() for _ in range(workers)]
+    """Yield the arrays of each plan's window, in order; each extractor has a thread of its own."""
 
     def make(plan: Plan, extractor: SpeechFeatureExtractor) -> dict[str, Any]:
         return _row(make_window(usable[plan.take], plan, extractor, settings), extractor, speakers)
 
-    with ThreadPoolExecutor(workers, "windows") as pool:
-        for first in range(0, len(plans), _AHEAD * workers):
-            yield from pool.map(make, plans[first : first + _AHEAD * workers], cycle(extractors))
+    ahead = _AHEAD * len(extractors)
+    with ThreadPoolExecutor(len(extractors), "windows") as pool:
+        for first in range(0, len(plans), ahead):
+            yield from pool.map(make, plans[first : first + ahead], cycle(extractors))
 
 
 def _is_tracked(plan: Plan, recording: Recording) -> bool:
