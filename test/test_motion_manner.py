@@ -1,14 +1,22 @@
-"""Styles: measured on clips, the same in a mirror, read from words."""
+"""Styles: measured on clips, the same or turned round in a mirror, read from words."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from asynfusion_ros.data.talk30 import mirror_body
 from asynfusion_ros.errors import ConfigError, MotionFileError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, mirror_face
 from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.manner import STYLE_NAMES, check_style, describe_style, read_style
+from asynfusion_ros.motion.manner import (
+    SIDED_STYLES,
+    STYLE_NAMES,
+    check_style,
+    describe_style,
+    mirror_style,
+    read_style,
+)
 from asynfusion_ros.motion.skeleton import Skeleton
 
 SKELETON = Skeleton.load()
@@ -54,6 +62,12 @@ def test_each_style_says_what_its_name_says():
         ("upper_lip", ("mouthUpperUpLeft", "mouthUpperUpRight"), 1),
         ("press", ("mouthPressLeft", "mouthPressRight"), 1),
         ("shrug", ("mouthShrugUpper", "mouthShrugLower"), 1),
+        ("gaze_side", ("eyeLookOutLeft", "eyeLookInRight"), 1),
+        ("gaze_side", ("eyeLookOutRight", "eyeLookInLeft"), -1),
+        ("mouth_side", ("mouthLeft", "jawLeft"), 1),
+        ("mouth_side", ("mouthRight", "jawRight"), -1),
+        ("dimple_side", ("mouthDimpleLeft",), 1),
+        ("dimple_side", ("mouthDimpleRight",), -1),
     ],
 )
 def test_a_face_rests_in_the_mean_of_its_weights(name, channels, sign):
@@ -102,13 +116,28 @@ def test_raised_hands_are_higher_and_spread_arms_reach_further():
     assert style(spread)["reach"] > style(hanging)["reach"] + 0.2
 
 
-def test_style_is_the_same_in_a_mirror():
-    from asynfusion_ros.data.talk30 import mirror_body
+def test_the_higher_hand_and_the_more_bent_elbow_are_told():
+    plain, raised, bent = make_clip(), make_clip(), make_clip()
+    column = 3 * SKELETON.joint_names.index("l_forearm")
+    raised.body[:, column - 3 : column] = 0.0  # the left upper arm as in the T-pose
+    bent.body[:, column + 2] -= np.float32(0.4)
+    assert style(plain)["hands_side"] == pytest.approx(0.0, abs=1e-3)
+    assert style(raised)["hands_side"] > 0.1
+    assert style(bent)["elbows_side"] - style(plain)["elbows_side"] == pytest.approx(0.4, abs=1e-5)
+    assert style(raised)["elbows_side"] == pytest.approx(style(plain)["elbows_side"], abs=1e-5)
 
+
+def test_a_mirror_changes_the_sign_of_what_is_sided_alone():
     clip = make_clip()
-    clip.body[:, 6:9] += np.float32([0.1, 0.2, -0.1])
+    clip.body[:, 6:12] += np.float32([0.1, 0.2, -0.1, 0.3, -0.2, 0.4])
+    for channel in ("mouthLeft", "mouthDimpleRight", "eyeLookOutLeft"):
+        clip.face[:, FACE_NAMES.index(channel)] += np.float32(0.3)
     seen = MotionClip(30.0, mirror_face(clip.face), mirror_body(clip.body))
-    assert style(seen) == pytest.approx(style(clip), abs=1e-4)
+    own, turned = (np.array(list(style(c).values())) for c in (clip, seen))
+    np.testing.assert_allclose(turned, mirror_style(own), atol=1e-4)
+    sided = np.isin(STYLE_NAMES, SIDED_STYLES)
+    assert np.abs(own[sided]).min() > 0.02
+    np.testing.assert_allclose(turned[~sided], own[~sided], atol=1e-4)
 
 
 def test_long_and_short_clips_of_one_motion_compare():

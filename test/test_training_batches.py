@@ -11,7 +11,13 @@ from training_helpers import make_prepared
 from asynfusion_ros.data.talk30 import mirror_body
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.blendshapes import mirror_face
-from asynfusion_ros.motion.manner import BODY_STYLES, STYLE_NAMES, describe_style
+from asynfusion_ros.motion.manner import (
+    BODY_STYLES,
+    SIDED_STYLES,
+    STYLE_NAMES,
+    describe_style,
+    mirror_style,
+)
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
@@ -149,6 +155,28 @@ def test_mirrored_windows_mirror_both_streams(windows):
     body = mirror_body(statistics.body.unnormalise(plain.body))
     np.testing.assert_allclose(statistics.face.unnormalise(mirrored.face), face, atol=1e-5)
     np.testing.assert_allclose(statistics.body.unnormalise(mirrored.body), body, atol=1e-5)
+
+
+def test_mirrored_windows_are_told_so(windows):
+    statistics = windows.measure()
+    told = PLAIN.replace(unknown_style_share=0.0, open_style_share=0.0, style_noise=0.0)
+    plain, mirrored = (
+        statistics.style.unnormalise(
+            windows.sample(5, told.replace(mirror_share=share), statistics).manner.style
+        )
+        for share in (0.0, 1.0)
+    )
+    known = np.isfinite(plain)
+    np.testing.assert_allclose(mirrored[known], mirror_style(plain)[known], atol=1e-4)
+    assert np.abs(mirrored - plain)[known].max() > 0.01
+
+
+def test_a_population_is_as_sided_to_the_left_as_to_the_right(windows):
+    sided = np.isin(STYLE_NAMES, SIDED_STYLES)
+    style, together = windows.people.measure(), windows.people.correlate()
+    np.testing.assert_allclose(style.mean[sided], 0.0, atol=1e-6)
+    np.testing.assert_allclose(together[sided][:, ~sided], 0.0, atol=1e-5)
+    assert (np.abs(style.mean[~sided]) > 1e-4).any()
 
 
 def test_a_folder_that_was_not_prepared_is_refused(folder, tmp_path):

@@ -10,6 +10,7 @@ from asynfusion_ros.motion.manner import STYLE_NAMES
 from asynfusion_ros.training.rests import exchange_rests
 
 BROW, LID, SMILE = (FACE_NAMES.index(n) for n in ("browInnerUp", "eyeBlinkLeft", "mouthSmileLeft"))
+_OF_MOUTH = ("smile", "corners", "press", "shrug", "mouth_side", "dimple_side")
 LIPS = [FACE_NAMES.index(n) for n in ("jawOpen", "mouthClose", "mouthLowerDownLeft", "mouthPucker")]
 COUNT = 12
 
@@ -98,7 +99,7 @@ def test_who_was_not_wholly_measured_gives_nothing_and_takes_at_the_mouth_alone(
     np.testing.assert_array_equal(moved["face"][-1][:, ~mouth], data["face"][-1][:, ~mouth])
     assert (moved["face"][-1][:, SMILE] != data["face"][-1][:, SMILE]).all()
     np.testing.assert_array_equal(moved["body"][-1], data["body"][-1])
-    of_mouth = np.isin(STYLE_NAMES, ["smile", "corners", "press", "shrug"])
+    of_mouth = np.isin(STYLE_NAMES, _OF_MOUTH)
     np.testing.assert_array_equal(told[-1][~of_mouth], styles[-1][~of_mouth])
     giver = giver_of(styles, told[-1], "press")
     np.testing.assert_array_equal(told[-1][of_mouth], styles[giver][of_mouth])

@@ -20,14 +20,20 @@ STYLE_NAMES = (
     *("brow_height", "frown", "squint", "lids", "gaze_height"),
     *("corners", "upper_lip", "press", "shrug"),
     *("elbow_bend", "forearm_raise", "elbows_forward", "wrist_bend", "wrist_raise"),
+    *("gaze_side", "mouth_side", "dimple_side", "hands_side", "elbows_side"),
 )
-"""The styles: how lively somebody is, then what face and arms rest in; see `describe_style`."""
+"""The styles: how lively somebody is, what face and arms rest in, and what sets their left apart
+from their right; see `describe_style`."""
 
 BODY_STYLES = (
     *("energy", "reach", "height", "head"),
     *("elbow_bend", "forearm_raise", "elbows_forward", "wrist_bend", "wrist_raise"),
+    *("hands_side", "elbows_side"),
 )
 """Those that a body tells; the others are the face's."""
+
+SIDED_STYLES = tuple(name for name in STYLE_NAMES if name.endswith("_side"))
+"""Those whose sign a mirror changes; more is more to the left, or of the left."""
 
 MOST_STYLE = 5.0
 """No style can be asked to be further from the mean of a model's people, in standard deviations."""
@@ -53,6 +59,12 @@ _RESTING = {
     "upper_lip": (("mouthUpperUpLeft", "mouthUpperUpRight"), ()),
     "press": (("mouthPressLeft", "mouthPressRight"), ()),
     "shrug": (("mouthShrugUpper", "mouthShrugLower"), ()),
+    "gaze_side": (
+        ("eyeLookOutLeft", "eyeLookInRight"),
+        ("eyeLookInLeft", "eyeLookOutRight"),
+    ),
+    "mouth_side": (("mouthLeft", "jawLeft"), ("mouthRight", "jawRight")),
+    "dimple_side": (("mouthDimpleLeft",), ("mouthDimpleRight",)),
 }
 """Styles that are a mean over all frames: of some weights, less that of others."""
 _LIDS = ("eyeBlinkLeft", "eyeBlinkRight")
@@ -92,9 +104,11 @@ def describe_style(clip: MotionClip, skeleton: Skeleton | None = None) -> tuple[
     and 90th percentile. Of the face at rest: smile, brow_height, frown, squint, gaze_height,
     corners (of the mouth, 0 or drawn down), upper_lip, press and shrug, means of their weights;
     lids: the median of eyeBlink, how far open eyes are shut. Of the arms at rest: elbow_bend and
-    wrist_bend (inwards), forearm_raise and wrist_raise [rad], elbows_forward [m]. All are the same
-    seen in a mirror. Pieces in which something was not measured do not count for what needs it.
-    Raises MotionFileError on a clip shorter than a piece.
+    wrist_bend (inwards), forearm_raise and wrist_raise [rad], elbows_forward [m]. These are the
+    same seen in a mirror; SIDED_STYLES change their sign: gaze_side and mouth_side, to the person's
+    left, dimple_side, hands_side [m] and elbows_side [rad], how much deeper the left dimple is than
+    the right, higher the left hand, more bent the left elbow. Pieces in which something was not
+    measured do not count for what needs it. Raises MotionFileError on a clip shorter than a piece.
     """
     if len(clip) < PIECE_FRAMES:
         raise MotionFileError(
@@ -112,6 +126,12 @@ def describe_style(clip: MotionClip, skeleton: Skeleton | None = None) -> tuple[
     known = np.array([_measured(clip, p, skeleton) for p in pieces])
     weights = np.where(known.any(axis=0), known, 1.0)
     return np.average(rows, axis=0, weights=weights).astype(np.float32), known.max(axis=0)
+
+
+def mirror_style(styles: npt.ArrayLike) -> Array:
+    """Return styles (..., S) of STYLE_NAMES seen in a mirror."""
+    values = np.asarray(styles, np.float32)
+    return np.where(np.isin(STYLE_NAMES, SIDED_STYLES), -values, values)
 
 
 def _describe_face(face: Array) -> dict[str, float]:
@@ -138,13 +158,17 @@ def _describe_body(body: Array, fps_hz: float, skeleton: Skeleton) -> dict[str, 
         for part in ("hand", "forearm")
     )
     left, right = (joints[:, [names.index(f"{side}_{part}") for part in _SIDED]] for side in "lr")
-    both = (left + right * (-1.0, 1.0, -1.0)).mean(axis=0) / 2.0  # (parts, 3)
+    right = right * (-1.0, 1.0, -1.0)  # as the left
+    both = (left + right).mean(axis=0) / 2.0  # (parts, 3)
+    bends = (left - right).mean(axis=0)[_SIDED.index("forearm")]  # (3,)
     return {
         "energy": float(np.log(max(arms, _SLOWEST_RAD_S))),
         "reach": float(np.mean([np.linalg.norm(hand[:, :2], axis=1).mean() for hand in hands])),
         "height": float(np.mean([hand[:, 2].mean() for hand in hands])),
         "head": float(np.log(max(speeds[names.index("head")], _SLOWEST_RAD_S))),
         "elbows_forward": float(np.mean([elbow[:, 0].mean() for elbow in elbows])),
+        "hands_side": float((hands[0][:, 2] - hands[1][:, 2]).mean()),
+        "elbows_side": float(-bends[2]),
         **{
             name: float(sign * both[_SIDED.index(part), axis])
             for name, (part, axis, sign) in _BENDS.items()
@@ -174,6 +198,7 @@ def _measured(clip: MotionClip, piece: slice, skeleton: Skeleton) -> Array:
     known = dict.fromkeys(STYLE_NAMES, float(face.min()))
     known |= dict.fromkeys(("energy", "reach", "height"), arms)
     known |= dict.fromkeys(("elbow_bend", "forearm_raise", "elbows_forward"), arms)
+    known |= dict.fromkeys(("hands_side", "elbows_side"), arms)
     known |= dict.fromkeys(("wrist_bend", "wrist_raise"), hands)
     known["head"] = joints["head"]
     for name, needed in (("brows", _BROWS_UP + _BROWS_DOWN), ("mouth", ("jawOpen",))):

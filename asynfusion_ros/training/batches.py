@@ -15,7 +15,7 @@ from torch import Tensor
 from asynfusion_ros.data.talk30 import mirror_body
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.blendshapes import mirror_face, mouth_opening
-from asynfusion_ros.motion.manner import BODY_STYLES, STYLE_NAMES
+from asynfusion_ros.motion.manner import BODY_STYLES, STYLE_NAMES, mirror_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.networks import Known, MannerBatch
 from asynfusion_ros.sampling.description import UNKNOWN, ModelDescription
@@ -202,6 +202,7 @@ class PreparedWindows:
             rests = {kind: values[self.take[rows]] for kind, values in self.people.rests.items()}
             for exchange in (exchange_liveliness, exchange_rests):
                 styles = exchange(data, rests, styles, settings.exchange_share, rng)
+        styles[mirrored] = mirror_style(styles[mirrored])
         for index in np.flatnonzero(mirrored):
             data["face"][index] = mirror_face(data["face"][index])
             data["body"][index] = mirror_body(data["body"][index])

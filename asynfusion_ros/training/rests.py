@@ -18,21 +18,24 @@ from asynfusion_ros.motion.manner import STYLE_NAMES
 
 Array = npt.NDArray[Any]
 
-_RESTS = ("mouthSmile", "mouthFrown", "mouthDimple", "mouthPress", "mouthShrug")
+_RESTS = (
+    *("mouthSmile", "mouthFrown", "mouthDimple", "mouthPress", "mouthShrug"),
+    *("mouthLeft", "mouthRight", "jawLeft", "jawRight"),
+)
 _FACE = np.array([n not in MOUTH_NAMES or n.startswith(_RESTS) for n in FACE_NAMES])
-"""What may rest otherwise: all but what opens, draws, closes and rounds the lips."""
+"""What may rest otherwise: all but what opens, stretches, closes and rounds the lips."""
 _MOUTH = np.array([n in MOUTH_NAMES for n in FACE_NAMES])
 _LIDS = np.array([name.startswith("eyeBlink") for name in FACE_NAMES])
 _ARMS = np.repeat([joint not in ("chest", "head") for joint in JOINTS], 3)
 _LID_SCALE = (0.5, 2.0)
 
-_OF_MOUTH = ("smile", "corners", "press", "shrug")
+_OF_MOUTH = ("smile", "corners", "press", "shrug", "mouth_side", "dimple_side")
 _STYLES = {
-    "face": (*_OF_MOUTH, "brow_height", "frown", "squint", "lids", "gaze_height"),
+    "face": (*_OF_MOUTH, "brow_height", "frown", "squint", "lids", "gaze_height", "gaze_side"),
     "mouth": _OF_MOUTH,
     "body": (
         *("reach", "height", "elbow_bend", "forearm_raise", "elbows_forward"),
-        *("wrist_bend", "wrist_raise"),
+        *("wrist_bend", "wrist_raise", "hands_side", "elbows_side"),
     ),
 }
 _COLUMNS = {kind: np.isin(STYLE_NAMES, names) for kind, names in _STYLES.items()}
@@ -50,8 +53,8 @@ def exchange_rests(
     `data` has face (B, T, 51) and body (B, T, 24), and their masks (B, D); `rests` are the means of
     each window's take, face (B, 51) and body (B, 24). Face and body are exchanged apart. Who gives
     was measured wholly; who takes as well, or takes at the mouth alone if nothing but that was
-    measured. Jaw and lips stay, since those close, and chest and head, which rest in nothing
-    (their takes' means are zero).
+    measured. What opens jaw and lips stays, since those close, and so do chest and head, which rest
+    in nothing (their takes' means are zero).
     """
     told: Array = styles.copy()
     for kind in _STYLES:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style
+from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style, mirror_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.motion.people import measure_correlation
 from asynfusion_ros.motion.skeleton import Skeleton
@@ -54,14 +54,20 @@ class TakePeople:
                 means[take] = self._arrays[kind].read(rows).mean(axis=(0, 1))
         return rests
 
+    @property
+    def _taught_styles(self) -> Array:
+        """Styles (2 N, S) of the training takes, and of them seen in a mirror."""
+        styles = self.styles[self._taught]
+        return np.concatenate([styles, mirror_style(styles)])
+
     def measure(self) -> ChannelStatistics:
         """Return mean and spread of each style over the training takes that tell it."""
-        styles = self.styles[self._taught]
+        styles = self._taught_styles
         return ChannelStatistics.from_arrays(np.nan_to_num(styles), np.isfinite(styles))
 
     def correlate(self) -> npt.NDArray[np.float32]:
         """Return how the styles (S, S) of the training takes go together."""
-        return measure_correlation(self.styles[self._taught])
+        return measure_correlation(self._taught_styles)
 
     def clip(self, row: int) -> MotionClip:
         """Return the motion of a window."""
