@@ -24,7 +24,7 @@ from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
 from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
 from asynfusion_ros.training.batches import PreparedWindows
 from asynfusion_ros.training.distill import DistillObjective
-from asynfusion_ros.training.growth import add_styles
+from asynfusion_ros.training.growth import add_styles, widen
 from asynfusion_ros.training.runs import distill_student, fine_tune_teacher, train_teacher
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.teacher import TeacherObjective
@@ -134,7 +134,7 @@ def test_a_fine_tuned_teacher_goes_on_from_its_start(prepared, teacher, tmp_path
     assert begun.lcm is not None
     wide = NetworkSettings(width=32, depth=1, heads=2)
     train_teacher(prepared, tmp_path / "wide", wide, TrainSettings(steps=1, **FEW))
-    with pytest.raises(ConfigError, match="is not that of"):
+    with pytest.raises(ConfigError, match="of other sizes"):
         distill_student(
             prepared, tmp_path / "wide", tmp_path / "third", distill, start=tmp_path / "first"
         )
@@ -157,6 +157,45 @@ def test_a_model_of_few_styles_learns_the_others_and_forgets_none(prepared):
     again, same = add_styles(about, grown, windows)
     assert same is grown
     assert again.style_names == STYLE_NAMES
+
+
+def test_a_student_takes_the_styles_it_lacks_from_its_teacher():
+    student, teacher = (untrained_checkpoint(TINY.replace(styles=n)).teacher for n in (7, 9))
+    wider = widen(student, teacher)
+    style = torch.randn(5, 9)
+    style[:, 7:] = torch.nan
+    old, own, others = (n.expression.embed_style for n in (student, wider, teacher))
+    torch.testing.assert_close(own(style), old(style[:, :7]))
+    told = style.clone()
+    told[:, 8] = 1.5
+    assert (own(told) != own(style)).any()
+    first, second = own.state_dict(), others.state_dict()
+    grown = [name for name in first if first[name].shape != old.state_dict()[name].shape]
+    assert grown
+    for name in grown:
+        assert torch.equal(
+            first[name].unflatten(1, (2, 9))[..., 7:], second[name].unflatten(1, (2, 9))[..., 7:]
+        )
+    with pytest.raises(DataError, match="7 styles cannot hold the 9"):
+        widen(teacher, student)
+
+
+def test_a_student_of_fewer_styles_begins_a_distillation(prepared, tmp_path):
+    teacher = untrained_checkpoint(TINY.replace(styles=len(STYLE_NAMES)))
+    start = untrained_checkpoint(TINY.replace(styles=7))
+    for name, checkpoint in (("teacher", teacher), ("start", start)):
+        checkpoint.save(tmp_path / name)
+    other = replace(start.description, style_names=("swagger", *STYLE_NAMES[1:7]))
+    replace(start, description=other).save(tmp_path / "other")
+    distill = DistillSettings(steps=1, **FEW)
+    made = distill_student(
+        prepared, tmp_path / "teacher", tmp_path / "one", distill, start=tmp_path / "start"
+    )
+    assert made.lcm.settings.styles == len(STYLE_NAMES)
+    with pytest.raises(ConfigError, match="has other styles than the teacher"):
+        distill_student(
+            prepared, tmp_path / "teacher", tmp_path / "two", distill, start=tmp_path / "other"
+        )
 
 
 def test_a_model_of_other_styles_cannot_grow(prepared):

@@ -6,7 +6,6 @@ import copy
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.manner import STYLE_NAMES
@@ -48,13 +47,27 @@ def add_styles(
     )
     if have == len(STYLE_NAMES):
         return about, network
-    grown = DualBranchDiT(sizes)
+    return about, widen(network, DualBranchDiT(sizes), lacking=0.0)
+
+
+def widen(network: DualBranchDiT, like: DualBranchDiT, lacking: float = 1.0) -> DualBranchDiT:
+    """Return the network with as many styles as `like`, its own weights first.
+
+    The weights of the styles that it lacks are those of `like` times `lacking`. Raises DataError
+    where the two differ in more than how many styles they have, or `like` has fewer.
+    """
+    have = network.settings.styles
+    if network.settings.replace(styles=like.settings.styles) != like.settings:
+        raise DataError(f"networks of {network.settings} and {like.settings}: of other sizes")
+    if like.settings.styles < have:
+        raise DataError(f"{like.settings.styles} styles cannot hold the {have} that are there")
+    wider = copy.deepcopy(like)
     weights = copy.deepcopy(network.state_dict())
-    for name, empty in grown.state_dict().items():
-        if weights[name].shape != empty.shape:  # (W, 2 S): values of styles, then which are given
-            old, new = weights[name].chunk(2, dim=1), torch.zeros_like(empty)
+    for name, others in like.state_dict().items():
+        if weights[name].shape != others.shape:  # (W, 2 S): values of styles, then which are given
+            old, new = weights[name].chunk(2, dim=1), others * lacking
             for part, columns in zip(new.chunk(2, dim=1), old, strict=True):
                 part[:, :have] = columns
             weights[name] = new
-    grown.load_state_dict(weights)
-    return about, grown
+    wider.load_state_dict(weights)
+    return wider

@@ -19,7 +19,7 @@ from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.training.batches import PreparedWindows, Statistics
 from asynfusion_ros.training.distill import DistillObjective
-from asynfusion_ros.training.growth import add_styles
+from asynfusion_ros.training.growth import add_styles, widen
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.teacher import TeacherObjective
 from asynfusion_ros.training.trainer import Report, Trainer
@@ -115,7 +115,8 @@ def distill_student(
 
     A run that `settings.minutes` paused writes only its state, to be called again.
     The student begins as the teacher, or as the distilled network of `start`, which must be of the
-    same sizes: quicker where the teacher was only fine-tuned.
+    same sizes: quicker where the teacher was only fine-tuned. Styles that `start` does not have yet
+    it takes from the teacher.
     """
     torch.set_num_threads(settings.threads)
     teacher = Checkpoint.load(teacher_folder)
@@ -123,10 +124,8 @@ def distill_student(
     settings = settings.replace(prediction=about.prediction)
     windows = PreparedWindows(prepared)
     windows.continue_numbers(dict(about.training.get("speakers", {})), about)
-    begin = teacher.network("ddim") if start is None else Checkpoint.load(start).network("lcm")
-    if begin.settings != about.network:
-        raise ConfigError(f"the network of {start} is not that of {teacher_folder}; leave it out")
-    model = copy.deepcopy(begin).train()
+    model = copy.deepcopy(teacher.network("ddim") if start is None else _begin(start, teacher))
+    model.train()
     target = copy.deepcopy(model).requires_grad_(False).eval()
     form = TrajectoryObjective if settings.form == TRAJECTORY else DistillObjective
     objective = form(
@@ -149,6 +148,18 @@ def distill_student(
     if trainer.crew.leads and trainer.finished:
         checkpoint.save(out)
     return checkpoint
+
+
+def _begin(start: Path, teacher: Checkpoint) -> DualBranchDiT:
+    """Return the distilled network of `start`, with the styles of the teacher."""
+    first = Checkpoint.load(start)
+    names, wanted = first.description.style_names, teacher.description.style_names
+    if names != wanted[: len(names)]:
+        raise ConfigError(f"{start} has other styles than the teacher; leave it out")
+    try:
+        return widen(first.network("lcm"), teacher.network("ddim"))
+    except DataError as error:
+        raise ConfigError(f"{start} is no start for this teacher: {error}; leave it out") from error
 
 
 def _describe(
