@@ -24,7 +24,7 @@ from asynfusion_ros.networks import DualBranchDiT, NetworkSettings
 from asynfusion_ros.sampling.checkpoint import Checkpoint, untrained_checkpoint
 from asynfusion_ros.training.batches import PreparedWindows
 from asynfusion_ros.training.distill import DistillObjective
-from asynfusion_ros.training.growth import add_styles, widen
+from asynfusion_ros.training.growth import add_styles, restate, widen
 from asynfusion_ros.training.runs import distill_student, fine_tune_teacher, train_teacher
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.teacher import TeacherObjective
@@ -157,6 +157,45 @@ def test_a_model_of_few_styles_learns_the_others_and_forgets_none(prepared):
     again, same = add_styles(about, grown, windows)
     assert same is grown
     assert again.style_names == STYLE_NAMES
+
+
+def test_a_network_does_the_same_in_other_units():
+    network = untrained_checkpoint(TINY.replace(styles=3)).teacher
+    old, new = (
+        ChannelStatistics(np.float32(mean), np.float32(std))
+        for mean, std in (
+            ([0.1, -1.0, 2.0], [0.5, 2.0, 1.0]),
+            ([0.4, 0.5, 2.0, 7.0], [1.5, 1.0, 1.0, 9.0]),
+        )
+    )
+    told = np.float32([[0.3, np.nan, 1.0], [np.nan, -2.0, 2.5]])
+    first = ChannelStatistics(new.mean[:3], new.std[:3])
+    style_old, style_new = (torch.from_numpy(units.normalise(told)) for units in (old, first))
+    before, after = (n.expression.embed_style for n in (network, restate(network, old, new)))
+    torch.testing.assert_close(after(style_new), before(style_old))
+    assert not torch.allclose(before(style_new), before(style_old))
+
+
+def test_fine_tuning_may_measure_the_units_of_styles_anew(prepared, tmp_path):
+    wide = TINY.replace(styles=len(STYLE_NAMES))
+    first = train_teacher(prepared, tmp_path / "first", wide, TrainSettings(steps=1, **FEW))
+    units = ChannelStatistics(first.description.style.mean + 1.0, first.description.style.std * 2.0)
+    about = replace(first.description, style=units)
+    Checkpoint(about, teacher=first.teacher).save(tmp_path / "start")
+    Checkpoint(about, lcm=first.teacher).save(tmp_path / "student")
+    settings = TrainSettings(steps=1, restate_styles=True, **{**FEW, "learning_rate": 0.0})
+    tuned = fine_tune_teacher(prepared, tmp_path / "start", tmp_path / "tuned", settings)
+    style = PreparedWindows(prepared).measure().style
+    np.testing.assert_allclose(tuned.description.style.std, style.std)
+    distill = DistillSettings(steps=1, **{**FEW, "learning_rate": 0.0})
+    made = distill_student(
+        prepared, tmp_path / "tuned", tmp_path / "made", distill, start=tmp_path / "student"
+    )
+    for (
+        name,
+        weights,
+    ) in made.lcm.state_dict().items():  # both were the same, and are restated alike
+        torch.testing.assert_close(weights, tuned.teacher.state_dict()[name])
 
 
 def test_a_student_takes_the_styles_it_lacks_from_its_teacher():

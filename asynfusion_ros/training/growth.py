@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.motion.manner import STYLE_NAMES
@@ -48,6 +49,26 @@ def add_styles(
     if have == len(STYLE_NAMES):
         return about, network
     return about, widen(network, DualBranchDiT(sizes), lacking=0.0)
+
+
+def restate(
+    network: DualBranchDiT, old: ChannelStatistics, new: ChannelStatistics
+) -> DualBranchDiT:
+    """Return a network that, told styles in units `new`, does what this one does told in `old`.
+
+    Of more units than it has styles the first count.
+    """
+    have = network.settings.styles
+    scale = torch.from_numpy(new.std[:have] / old.std[:have])
+    shift = torch.from_numpy((new.mean[:have] - old.mean[:have]) / old.std[:have])
+    restated = copy.deepcopy(network)
+    with torch.no_grad():
+        for name, weights in restated.named_parameters():
+            if "embed_style" in name:
+                values, given = weights.chunk(2, dim=1)  # (W, S) each
+                given += values * shift
+                values *= scale
+    return restated
 
 
 def widen(network: DualBranchDiT, like: DualBranchDiT, lacking: float = 1.0) -> DualBranchDiT:

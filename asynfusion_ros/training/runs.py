@@ -19,7 +19,7 @@ from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.training.batches import PreparedWindows, Statistics
 from asynfusion_ros.training.distill import DistillObjective
-from asynfusion_ros.training.growth import add_styles, widen
+from asynfusion_ros.training.growth import add_styles, restate, widen
 from asynfusion_ros.training.settings import DistillSettings, TrainSettings
 from asynfusion_ros.training.teacher import TeacherObjective
 from asynfusion_ros.training.trainer import Report, Trainer
@@ -63,9 +63,10 @@ def fine_tune_teacher(
     """Go on training the teacher of `start` with the windows of other people; write it to `out`.
 
     Statistics and the network stay those of `start`, but for styles that it does not have yet
-    (`add_styles`); speakers that it does not know get the next free numbers. Raises DataError where
-    the windows were prepared with other features, or where there are more speakers or other
-    emotions than the network has room for.
+    (`add_styles`) and, where the settings say so, the units of all (`restate`); speakers that it
+    does not know get the next free numbers. Raises DataError where the windows were prepared with
+    other features, or where there are more speakers or other emotions than the network has room
+    for.
     """
     torch.set_num_threads(settings.threads)
     teacher = Checkpoint.load(start)
@@ -80,6 +81,9 @@ def fine_tune_teacher(
     record = {**about.training, "speakers": speakers, "fine_tune": tuned}
     settings = settings.replace(prediction=about.prediction)
     about, model = add_styles(about, copy.deepcopy(teacher.network("ddim")), windows)
+    if settings.restate_styles and about.style is not None:
+        style = windows.people.measure()
+        model, about = restate(model, about.style, style), replace(about, style=style)
     about = replace(about, training=record)
     return _train(windows, model.train(), about, settings, Path(out), report)
 
@@ -151,13 +155,15 @@ def distill_student(
 
 
 def _begin(start: Path, teacher: Checkpoint) -> DualBranchDiT:
-    """Return the distilled network of `start`, with the styles of the teacher."""
+    """Return the distilled network of `start`, with the styles of the teacher in its units."""
     first = Checkpoint.load(start)
-    names, wanted = first.description.style_names, teacher.description.style_names
-    if names != wanted[: len(names)]:
+    network, about, wanted = first.network("lcm"), first.description, teacher.description
+    if about.style_names != wanted.style_names[: len(about.style_names)]:
         raise ConfigError(f"{start} has other styles than the teacher; leave it out")
+    if about.style is not None and wanted.style is not None:
+        network = restate(network, about.style, wanted.style)
     try:
-        return widen(first.network("lcm"), teacher.network("ddim"))
+        return widen(network, teacher.network("ddim"))
     except DataError as error:
         raise ConfigError(f"{start} is no start for this teacher: {error}; leave it out") from error
 

@@ -71,6 +71,9 @@ class TrainSettings(Settings):
     style_noise: float = setting(
         0.1, doc="Noise on style values, in standard deviations", minimum=0.0, maximum=1.0
     )
+    restate_styles: bool = setting(
+        False, doc="Fine-tuning measures anew, on its takes, in which units styles are told"
+    )
     exchange_share: float = setting(
         0.0,
         doc="Share of windows whose face, and whose arms, rest as another take's, and whose arms, "
