@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from asynfusion_ros.errors import ConfigError, brief
 from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style, read_style
+from asynfusion_ros.motion.manner import MOST_STYLE, STYLE_NAMES, describe_style, read_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 
 Array = npt.NDArray[np.float32]
@@ -22,7 +22,7 @@ OPEN = "open"
 """The word that asks for nobody: all styles that are not named stay open."""
 
 MOST_DEVIATIONS = 2.0
-"""No style of a drawn or measured person is further from the mean, in standard deviations."""
+"""No style of a drawn person is further from the mean, in standard deviations."""
 
 _MOST_CORRELATION = 1.001  # rounded
 _MOST_DIGITS = 9
@@ -78,7 +78,7 @@ class People:
         values, known = describe_style(clip)
         told = dict(zip(STYLE_NAMES, np.where(known > 0, values, np.nan), strict=True))
         own = self.styles.normalise([told.get(name, np.nan) for name in self.names])
-        return tuple(float(v) for v in np.clip(own, -MOST_DEVIATIONS, MOST_DEVIATIONS))
+        return tuple(float(v) for v in np.clip(own, -MOST_STYLE, MOST_STYLE))
 
 
 def measure_correlation(styles: npt.ArrayLike) -> Array:
