@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from asynfusion_ros.errors import ConfigError, brief
 from asynfusion_ros.motion.clip import MotionClip
-from asynfusion_ros.motion.manner import MOST_STYLE, STYLE_NAMES, describe_style, read_style
+from asynfusion_ros.motion.manner import STYLE_NAMES, describe_style, read_style
 from asynfusion_ros.motion.normalisation import ChannelStatistics
 
 Array = npt.NDArray[np.float32]
@@ -23,6 +23,9 @@ OPEN = "open"
 
 MOST_DEVIATIONS = 2.0
 """No style of a drawn person is further from the mean, in standard deviations."""
+
+MOST_MEASURED = 3.0
+"""Nor is one that was measured: some seconds tell more than lasts, and few people are so far."""
 
 _MOST_CORRELATION = 1.001  # rounded
 _MOST_DIGITS = 9
@@ -78,7 +81,7 @@ class People:
         values, known = describe_style(clip)
         told = dict(zip(STYLE_NAMES, np.where(known > 0, values, np.nan), strict=True))
         own = self.styles.normalise([told.get(name, np.nan) for name in self.names])
-        return tuple(float(v) for v in np.clip(own, -MOST_STYLE, MOST_STYLE))
+        return tuple(float(v) for v in np.clip(own, -MOST_MEASURED, MOST_MEASURED))
 
 
 def measure_correlation(styles: npt.ArrayLike) -> Array:
