@@ -98,3 +98,18 @@ def test_shared_noise_moves_brows_eyes_and_head_further_and_leaves_speech_alone(
         opening.append(np.stack([mouth_opening(clip.face) for clip in clips]).mean(axis=0))
     assert (np.divide(power[1], power[0]) > 1.25).all()
     assert np.corrcoef(opening)[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("name", ["smile", "gaze_side", "hands_side"])
+def test_whoever_asks_for_a_style_sees_it(checkpoint, name):
+    """Told two deviations apart, by the same noise, somebody moves visibly apart."""
+    about, speech = checkpoint.description, load_audio(find_resource("models/demo/speech.wav"))
+    found = []
+    for asked in (-1.0, 1.0):
+        settings = EngineSettings(deterministic=True, style=f"anyone=1, {name}={asked}")
+        generator = MotionGenerator.open(checkpoint, settings)
+        clips = generator.generate_many([speech] * 2, seeds=range(2))
+        generator.close()
+        column = about.style_names.index(name)
+        found.append(np.mean([about.people.measure(clip)[column] for clip in clips]))
+    assert found[1] - found[0] > 0.3
