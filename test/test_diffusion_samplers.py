@@ -50,16 +50,17 @@ def test_lcm_equals_diffusers(prediction, count):
     peer.set_timesteps(count)
     times = lcm_timesteps(count)
     assert list(times) == peer.timesteps.tolist()
-    ours = theirs = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
     peer_draws = torch.Generator().manual_seed(1)
     draws = torch.Generator().manual_seed(1)
-    for t, t_next in zip(times, (*times[1:], -1), strict=True):
-        x0 = SCHEDULE.predict_x0(prediction, fake_network(ours, t), ours, t)
-        noise = torch.randn(ours.shape, generator=draws)
-        ours, denoised = lcm_step(SCHEDULE, x0, ours, t, t_next, noise=noise)
-        step = peer.step(fake_network(theirs, t), t, theirs, generator=peer_draws)
-        theirs = step.prev_sample
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    for t, t_next in zip(times, (*times[1:], -1), strict=True):  # each step from a common state
+        output = fake_network(x, t)
+        x0 = SCHEDULE.predict_x0(prediction, output, x, t)
+        noise = torch.randn(x.shape, generator=draws)
+        ours, denoised = lcm_step(SCHEDULE, x0, x, t, t_next, noise=noise)
+        step = peer.step(output, t, x, generator=peer_draws)
+        x = step.prev_sample
+        torch.testing.assert_close(ours, x, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(denoised, step.denoised, rtol=1e-5, atol=1e-5)
 
 
