@@ -16,7 +16,7 @@ from asynfusion_ros.networks import MannerBatch
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.sampling.window import WindowRequest, WindowResult
 from asynfusion_ros.streaming.chunk import ChunkTimings, GeneratorState, MotionChunk
-from asynfusion_ros.streaming.seam import BODY_FADE_FRAMES, FACE_FADE_FRAMES, join
+from asynfusion_ros.streaming.seam import BODY_FADE, FACE_FADE, join
 from asynfusion_ros.streaming.windows import FPS_HZ, WindowPlan
 
 Array = npt.NDArray[np.float32]
@@ -59,8 +59,8 @@ def finish_window(
     face, face_nan = _mend(_to_numpy(sampled[0]), state.face)
     body, body_nan = _mend(_to_numpy(sampled[1]), state.body)
     body = low_pass(body, FPS_HZ, about.body_cutoff_hz)
-    face = join(state.face, face, FACE_FADE_FRAMES)
-    body = join(state.body, body, BODY_FADE_FRAMES)
+    face = join(state.face, face, FACE_FADE)
+    body = join(state.body, body, BODY_FADE)
     hop, known = plan.hop_frames, plan.known_frames
     weights = np.clip(about.face.unnormalise(face[-hop:]), 0.0, 1.0)
     rotations = about.body.unnormalise(body[-hop:])
