@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from asynfusion_ros.motion.blendshapes import FACE_NAMES
+
 Array = npt.NDArray[np.float32]
 
 _MOST_HOPS = (6, 2)
@@ -21,30 +23,42 @@ _MOST_HOPS = (6, 2)
 
 @dataclass(frozen=True)
 class Fade:
-    """Frames over which the offset of position, and that of velocity, fade to nothing."""
+    """Frames over which the offset of position, and that of velocity, fade to nothing.
 
-    position_frames: int
-    velocity_frames: int
+    Either one number of all channels, or one of each (D,).
+    """
+
+    position_frames: int | Array
+    velocity_frames: int | Array
 
     def decays(self, frames: int) -> tuple[Array, Array]:
-        """Return what is left of both offsets in each of the new `frames`, (T, 1) each.
+        """Return what is left of both offsets in each of the new `frames`, (T, 1) or (T, D) each.
 
         One begins at 1 with slope 0, one at 0 with slope 1 per frame; both end in 0 with slope 0
         (the cubic Hermite basis).
         """
         count = np.arange(1, frames + 1, dtype=np.float32)[:, None]
-        lasting = min(self.position_frames, _MOST_HOPS[0] * frames)
-        brief = min(self.velocity_frames, _MOST_HOPS[1] * frames)
+        own = (self.position_frames, self.velocity_frames)
+        lasting, brief = (
+            np.minimum(np.asarray(length, np.float32), hops * frames)
+            for length, hops in zip(own, _MOST_HOPS, strict=True)
+        )
         a: Array = np.minimum(count / lasting, 1.0)
         b: Array = np.minimum(count / brief, 1.0)
         return (1.0 + 2.0 * a) * (1.0 - a) ** 2, brief * b * (1.0 - b) ** 2
 
 
-FACE_FADE = Fade(3, 2)
-"""Lips must be back on the sound soon: 0.1 s."""
+_SLOW = (
+    *("brow", "cheekSquint", "eyeLook", "jawForward", "jawLeft", "jawRight", "mouthDimple"),
+    *("mouthFrown", "mouthLeft", "mouthRight", "mouthSmile", "noseSneer"),
+)
+_IS_SLOW = np.array([name.startswith(_SLOW) for name in FACE_NAMES])
 
-BODY_FADE = Fade(36, 12)
-"""Arms are heavy: 1.2 s and 0.4 s. Sooner back, every window is a tug at them."""
+FACE_FADE = Fade(*(np.where(_IS_SLOW, np.float32(n), np.float32(m)) for n, m in ((24, 3), (8, 2))))
+"""Lips and lids must be back on the sound soon, 0.1 s; a mood, or where somebody looks, stays."""
+
+BODY_FADE = Fade(24, 12)
+"""Arms are heavy: 0.8 s and 0.4 s. Sooner back, every window is a tug at them."""
 
 
 def join(known: Array | None, frames: Array, fade: Fade) -> Array:
