@@ -21,8 +21,13 @@ _FACE = {"brows": "brow", "gaze": "eyeLook"}
 _BODY = {"head": (1,), "arms": (2, 3, 4, 5, 6, 7)}  # joints of the body
 
 
-def slow_power(clip: MotionClip, part: str, measured: npt.ArrayLike | None = None) -> float:
-    """Return the power between 0.2 and 0.6 Hz of a part's channels together, 0 where nothing moves.
+def slow_power(
+    clip: MotionClip,
+    part: str,
+    measured: npt.ArrayLike | None = None,
+    band_hz: tuple[float, float] = (SLOWEST_HZ, FASTEST_HZ),
+) -> float:
+    """Return the power in a band of a part's channels together, 0 where nothing moves.
 
     Parts are "brows" and "gaze" (weights) and "head" and "arms" (rotation vectors [rad]; the joints
     that `measured` (24,) marks). Welch's estimate; the clip must last SEGMENT_S.
@@ -37,7 +42,7 @@ def slow_power(clip: MotionClip, part: str, measured: npt.ArrayLike | None = Non
         return 0.0
     piece = round(SEGMENT_S * clip.fps_hz)
     rates_hz, power = welch(values, clip.fps_hz, nperseg=piece, axis=0)
-    slow = (rates_hz >= SLOWEST_HZ) & (rates_hz <= FASTEST_HZ)
+    slow = (rates_hz >= band_hz[0]) & (rates_hz <= band_hz[1])
     return float(power[slow].sum() * (rates_hz[1] - rates_hz[0]))
 
 
