@@ -91,12 +91,12 @@ def test_shared_noise_moves_brows_eyes_and_head_further_and_leaves_speech_alone(
         about = replace(checkpoint.description, shared_noise=shared)
         settings = EngineSettings(deterministic=True, style="open")
         generator = MotionGenerator.open(replace(checkpoint, description=about), settings)
-        clips = generator.generate_many([speech] * 2, seeds=range(2))
+        clips = generator.generate_many([speech] * 4, seeds=range(4))
         generator.close()
         motions = [(c.face[:, brows], c.face[:, gaze], c.body[:, :6]) for c in clips]
         power.append([sum(map(slow_power, part)) for part in zip(*motions, strict=True)])
         opening.append(np.stack([mouth_opening(clip.face) for clip in clips]).mean(axis=0))
-    assert (np.divide(power[1], power[0]) > 1.25).all()
+    assert (np.divide(power[1], power[0]) > 1.15).all()
     assert np.corrcoef(opening)[0, 1] > 0.95
 
 
