@@ -19,7 +19,7 @@ import numpy as np
 from asynfusion_ros.evaluation.controls import generate_clips
 from asynfusion_ros.evaluation.generators import open_generator
 from asynfusion_ros.evaluation.manners import measure_manners, part_takes
-from asynfusion_ros.evaluation.slow_motion import SEGMENT_S, slow_power
+from asynfusion_ros.evaluation.slow_motion import SEGMENT_S, band_power
 from asynfusion_ros.evaluation.takes import read_takes
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.settings import EngineSettings
@@ -56,8 +56,8 @@ def main() -> None:
                 if take.clip.duration_s < SEGMENT_S:
                     continue
                 marked = None if take.clip.body_mask is None else take.clip.body_mask[0]
-                theirs = slow_power(take.clip, part, marked, band)
-                ours = slow_power(versions[0], part, marked, band)
+                theirs = band_power(take.clip, part, marked, band)
+                ours = band_power(versions[0], part, marked, band)
                 if theirs > 0.0 and ours > 0.0:
                     ratios.append(np.log(ours / theirs) / 2.0)  # of amplitudes
             cells.append(f"{np.exp(np.mean(ratios)):.2f}")

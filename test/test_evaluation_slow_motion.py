@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from asynfusion_ros.evaluation.slow_motion import slow_power, slow_ratios
+from asynfusion_ros.evaluation.slow_motion import band_power, slow_ratios
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.motion.clip import MotionClip
 
@@ -25,14 +25,14 @@ def wave(rate_hz, height=0.1, part="brows", seconds=40.0):
 
 @pytest.mark.parametrize(("part", "channels"), [("brows", 5), ("head", 3), ("arms", 18)])
 def test_the_power_of_a_slow_wave_is_half_its_height_squared(part, channels):
-    power = slow_power(wave(0.375, part=part), part)
+    power = band_power(wave(0.375, part=part), part)
     # Pieces of 1.5 periods: what the window weighs more or less of each is a tenth.
     assert power == pytest.approx(channels * 0.1**2 / 2.0, rel=0.12)
-    assert slow_power(wave(0.375, part=part), "gaze") == pytest.approx(0.0, abs=1e-12)
+    assert band_power(wave(0.375, part=part), "gaze") == pytest.approx(0.0, abs=1e-12)
 
 
 def test_quick_motion_is_not_slow_however_large():
-    assert slow_power(wave(3.0, height=0.3), "brows") < 1e-6
+    assert band_power(wave(3.0, height=0.3), "brows") < 1e-6
 
 
 def test_twice_the_height_is_four_times_the_power():

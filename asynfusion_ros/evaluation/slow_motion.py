@@ -15,17 +15,18 @@ from asynfusion_ros.motion.clip import MotionClip
 SEGMENT_S = 4.0
 """Spectra are means over pieces of this length; shorter clips have none."""
 
-SLOWEST_HZ, FASTEST_HZ = 0.2, 0.6
+SLOW_HZ = (0.2, 0.6)
+"""What counts as slow."""
 
 _FACE = {"brows": "brow", "gaze": "eyeLook"}
 _BODY = {"head": (1,), "arms": (2, 3, 4, 5, 6, 7)}  # joints of the body
 
 
-def slow_power(
+def band_power(
     clip: MotionClip,
     part: str,
     measured: npt.ArrayLike | None = None,
-    band_hz: tuple[float, float] = (SLOWEST_HZ, FASTEST_HZ),
+    band_hz: tuple[float, float] = SLOW_HZ,
 ) -> float:
     """Return the power in a band of a part's channels together, 0 where nothing moves.
 
@@ -42,8 +43,8 @@ def slow_power(
         return 0.0
     piece = round(SEGMENT_S * clip.fps_hz)
     rates_hz, power = welch(values, clip.fps_hz, nperseg=piece, axis=0)
-    slow = (rates_hz >= band_hz[0]) & (rates_hz <= band_hz[1])
-    return float(power[slow].sum() * (rates_hz[1] - rates_hz[0]))
+    inside = (rates_hz >= band_hz[0]) & (rates_hz <= band_hz[1])
+    return float(power[inside].sum() * (rates_hz[1] - rates_hz[0]))
 
 
 def slow_ratios(
@@ -58,9 +59,9 @@ def slow_ratios(
     """
     if len(truth) < round(SEGMENT_S * truth.fps_hz):
         return {}
-    theirs = {part: slow_power(truth, part, measured) for part in parts}
+    theirs = {part: band_power(truth, part, measured) for part in parts}
     return {
-        f"{part}_slow_ratio": slow_power(clip, part, measured) / power
+        f"{part}_slow_ratio": band_power(clip, part, measured) / power
         for part, power in theirs.items()
         if power > 0.0
     }
