@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import t as student_t
 from training_helpers import make_prepared, make_recording, write_talk30
 
 from asynfusion_ros.cli import main
@@ -14,6 +15,7 @@ from asynfusion_ros.evaluation.retrieval import FADE_FRAMES, Retrieval
 from asynfusion_ros.evaluation.summary import Summary
 from asynfusion_ros.evaluation.table_report import (
     TableResult,
+    differ,
     join_seeds,
     say_cost,
     say_order,
@@ -67,28 +69,44 @@ def test_seeds_join_to_students_interval():
 
 
 def result_of(table, **rows):
-    filled = {v.name: {} for v in TABLES[table].variants} | rows
+    filled = {v.name: [{}] for v in TABLES[table].variants} | rows
     return TableResult(TABLES[table], filled, {}, {})
 
 
 def test_the_order_is_told_as_it_is():
     values = {"concat": 3.0, "gated": 2.0, "cosync": 1.0}
     rows = {
-        name: {"fmd": around(value, 0.6), "fed": around(-value, 0.1)}
+        name: [{"fmd": around(value, 0.6), "fed": around(-value, 0.1)}]
         for name, value in values.items()
     }
     notes = say_order(result_of("table3", **rows))
     assert len(notes) == 2  # nobody measured fgd
     assert notes[0].startswith("fmd: the paper's order holds")
-    assert "3 of 3 pairs stand as in the paper, 1 of them with intervals apart; 0" in notes[0]
+    assert "3 of 3 pairs stand as in the paper, 1 of them surely; 0" in notes[0]
     assert notes[1].startswith("fed: another order than the paper's")
     assert "0 of 3 pairs" in notes[1]
-    assert "3 pairs stand clearly the other way" in notes[1]
+    assert "3 stand surely the other way" in notes[1]
+
+
+def test_trainings_of_one_seed_are_compared_with_each_other():
+    """What a seed does to all variants alike tells nothing of their difference."""
+    luck = (1.0, 5.0, 12.0)
+    worse = [{"fmd": around(value + gap)} for value, gap in zip(luck, (2.0, 2.5, 3.0), strict=True)]
+    better = [{"fmd": around(value)} for value in luck]
+    assert join_seeds(worse, ["fmd"])["fmd"].low < join_seeds(better, ["fmd"])["fmd"].mean
+    assert differ(worse, better, "fmd")
+    assert differ(better, worse, "fmd")
+    assert not differ(worse, better[::-1], "fmd")
+    gaps = np.array([2.0, 2.5, 3.0])
+    t_value = gaps.mean() / (gaps.std(ddof=1) / np.sqrt(3))
+    assert 2.0 * student_t.sf(t_value, 2) < 0.05  # by the textbook
+    note = say_order(result_of("table3", gated=better, cosync=better, concat=worse))[0]
+    assert "2 of them surely; 0 stand surely" in note
 
 
 def test_the_cost_of_few_steps_is_told_beside_the_papers():
     rows = {
-        name: {"fmd": around(v)}
+        name: [{"fmd": around(v)}]
         for name, v in zip(("ddim-25-25", "lcm-8-8", "lcm-4-8"), (10, 11, 9), strict=True)
     }
     seconds = {
@@ -147,7 +165,7 @@ def words(data, out, *more):
 
 
 def test_table_1_from_recordings_to_page_and_again(data, tmp_path, capsys, monkeypatch):
-    command = words(data, tmp_path, "table1", "--seeds", "1")
+    command = words(data, tmp_path, "table1", "--seeds", "1", "--samples", "2")
     assert main([*command, "--dry-run"]) == 0
     assert "cosync-seed0: 2 steps, distilled 2" in capsys.readouterr().out
     assert not (tmp_path / "runs").exists()
@@ -158,6 +176,7 @@ def test_table_1_from_recordings_to_page_and_again(data, tmp_path, capsys, monke
     assert set(document["controls"]) == {
         "ground_truth", "retrieval", "shuffled_audio", "still", "jitter", "noise",
     }  # fmt: skip
+    assert document["rows"]["e2g"]["fgd"]["seeds"] == 2
     assert document["controls"]["ground_truth"]["fgd"]["mean"] == pytest.approx(0.0, abs=1e-6)
     assert f"weights {document['autoencoders']['body']['weights']}" in page
     assert "312.46" in page
@@ -174,10 +193,12 @@ def test_networks_can_be_told_who_moves(tmp_path):
     takes = [make_recording(name, "test", seconds=5.2) for name in "ab"]
     takes += [make_recording(name, "train", seconds=14.0) for name in "cd"]
     write_talk30(longer / "talk30", takes)
-    command = words(longer, tmp_path, "table3", "--seeds", "1", "--style-from", "2.5")
+    command = words(
+        longer, tmp_path, "table3", "--seeds", "1", "--samples", "1", "--style-from", "2.5"
+    )
     assert main(command) == 0
     page = (tmp_path / "table3.md").read_text()
-    assert "--style-from 2.5 --results" in page.replace("--seeds 1 ", "")
+    assert "--seeds 1 --style-from 2.5 --samples 1 --results" in page
     assert "styles of the take's first 2.5 s" in page
     assert "2 takes (0.1 min" in page
     config = json.loads(
@@ -190,7 +211,7 @@ def test_table_4_of_a_given_model_is_timed(data, tmp_path, monkeypatch):
     monkeypatch.setattr("asynfusion_ros.evaluation.study.TIMED_WINDOWS", 2)
     untrained_checkpoint(TINY).save(tmp_path / "model")
     command = words(data, tmp_path, "table4", "--checkpoint", str(tmp_path / "model"))
-    assert main([*command, "--seeds", "1", "--results", str(tmp_path / "pages")]) == 0
+    assert main([*command, "--samples", "1", "--results", str(tmp_path / "pages")]) == 0
     document = json.loads((tmp_path / "pages" / "table4.json").read_text())
     assert set(document["seconds"]["lcm-4-8"]) == {"one thread", "two threads"}
     assert document["rows"]["ddim-25-25"]["fmd"]["seeds"] == 1

@@ -26,7 +26,6 @@ from asynfusion_ros.evaluation.study import Recipe, Study, prepare_once
 from asynfusion_ros.evaluation.table_report import (
     TableResult,
     draw_plot,
-    join_seeds,
     say_cost,
     say_order,
     table_markdown,
@@ -62,6 +61,9 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--size", choices=tuple(SIZES), default="small", help="of the networks")
     parser.add_argument("--steps", type=int, default=None, help="training steps, if not the size's")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
+    parser.add_argument(
+        "--samples", type=int, default=3, help="motions of each take by every network"
+    )
     parser.add_argument("--split", choices=("test", "val"), default="test")
     parser.add_argument(
         "--prepared", type=Path, nargs="+", default=[], help="windows that are prepared already"
@@ -70,7 +72,7 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         "--checkpoint",
         type=Path,
         default=None,
-        help="measure this model instead of training (table4); --seeds then are sampling seeds",
+        help="measure this model instead of training any (table4)",
     )
     parser.add_argument(
         "--style-from",
@@ -101,13 +103,11 @@ def run_reproduce(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return 0
     study = _open_study(table, recipe, arguments)
-    rows = study.rows(table, arguments.seeds)
-    joined = {name: join_seeds(found, table.figures) for name, found in rows.items()}
     model = arguments.checkpoint or study.train(_first_run(table, arguments.seeds))
     result = TableResult(
         table,
-        joined,
-        study.control_rows(model) if table.controls else {},
+        study.rows(table, arguments.seeds, arguments.samples),
+        study.control_rows(model, arguments.samples) if table.controls else {},
         _times(study, table, model) if table.timed else {},
     )
     for path in write_results(result, recipe, study, arguments):
@@ -210,14 +210,15 @@ def _describe(recipe: Recipe, study: Study, arguments: argparse.Namespace) -> di
     ]
     if arguments.checkpoint is not None:
         words.append(
-            f"No training: the weights of `{arguments.checkpoint.name}`, {arguments.seeds} sampled "
-            "motions per take; intervals over takes (jackknife) and samples."
+            f"No training: the weights of `{arguments.checkpoint.name}`, {arguments.samples} "
+            "sampled motions per take; intervals over takes (jackknife) and samples."
         )
     else:
         words.append(
             f"Networks of size `{arguments.size}`, {recipe.train.steps} steps of "
-            f"{recipe.train.batch} windows, {arguments.seeds} trainings of each; intervals over "
-            "trainings (Student's t), over takes where there is only one."
+            f"{recipe.train.batch} windows, {arguments.seeds} trainings of each, sampled "
+            f"{arguments.samples} times; intervals over trainings (Student's t), over takes where "
+            "there is only one."
         )
     if arguments.style_from is not None:
         words.append(
@@ -246,11 +247,12 @@ def _command(arguments: argparse.Namespace) -> str:
     else:
         words += ["--size", arguments.size]
         words += [] if arguments.steps is None else ["--steps", str(arguments.steps)]
+        words += ["--seeds", str(arguments.seeds)]
     if arguments.style_from is not None:
         words += ["--style-from", f"{arguments.style_from:g}"]
     given = arguments.results
     results = "docs/results" if given is None or given.is_absolute() else str(given)
-    return " ".join([*words, "--seeds", str(arguments.seeds), "--results", results])
+    return " ".join([*words, "--samples", str(arguments.samples), "--results", results])
 
 
 def _reporter(run: Run) -> Report:

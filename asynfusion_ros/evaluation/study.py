@@ -94,19 +94,19 @@ class Study:
         self.told, self._report, self._say = list(told), report, say
         self._extractors: dict[str, RememberingExtractor] = {}
 
-    def rows(self, table: Table, seeds: int) -> dict[str, list[Row]]:
+    def rows(self, table: Table, seeds: int, samples: int) -> dict[str, list[Row]]:
         """Return for each variant its figures, one Row for each trained seed, training as needed.
 
-        With a given checkpoint there is one Row, whose figures are over sampling seeds.
+        Every network moves `samples` times to each take. With a given checkpoint there is one Row.
         """
         if self.checkpoint is not None:
-            return {v.name: [self.figures(self.checkpoint, v, seeds)] for v in table.variants}
+            return {v.name: [self.figures(self.checkpoint, v, samples)] for v in table.variants}
         rows: dict[str, list[Row]] = {variant.name: [] for variant in table.variants}
         for run in runs_of(table, seeds):
             folder = self.train(run)
             for variant in table.variants:
                 if variant.interaction == run.interaction:
-                    rows[variant.name].append(self.figures(folder, variant, 1, run.seed))
+                    rows[variant.name].append(self.figures(folder, variant, samples, run.seed))
         return rows
 
     def train(self, run: Run) -> Path:
@@ -134,15 +134,18 @@ class Study:
             )
         return student if run.distilled else teacher
 
-    def figures(self, folder: Path, variant: Variant, seeds: int, seed: int = 0) -> Row:
-        """Return the figures of one network sampled one way, measured only once."""
+    def figures(self, folder: Path, variant: Variant, samples: int, seed: int = 0) -> Row:
+        """Return the figures of one network sampled one way, measured only once.
+
+        Networks of different training seeds never share noise.
+        """
         config = json.loads((folder / CONFIG_FILE).read_text())
         sampler = variant.sampler(guidance=learned_guidance(config))
         about = {
             "weights": config["weights_sha256"],
             "autoencoders": [e.identity for e in self.ruler.embeddings],
             "takes": [r.name for r in self.held_out],
-            "seeds": [seed, seeds],
+            "seeds": [seed, samples],
             "sampler": sampler.to_dict(),
             "beats": self.ruler.beats.to_dict(),
             **({"told_frames": [len(clip) for clip in self.told]} if self.told else {}),
@@ -151,11 +154,11 @@ class Study:
         if not file.is_file():
             self._say(f"measuring {variant.title}, seed {seed}")
             checkpoint = Checkpoint.load(folder)
-            settings = EngineSettings(seed=seed)
+            settings = EngineSettings(seed=seed * samples)
             extractor = self.extractor(checkpoint)
             generator = open_generator(checkpoint, settings, sampler, extractor)
             manner_of = self._manner_of(checkpoint)
-            clips = generate_clips(generator, self.held_out, seeds, manner_of=manner_of)
+            clips = generate_clips(generator, self.held_out, samples, manner_of=manner_of)
             generator.close()
             _write_row(file, self._measure(clips))
         return read_row(file)
@@ -167,7 +170,7 @@ class Study:
             self._extractors[about.features_sha256] = RememberingExtractor(open_extractor(about))
         return self._extractors[about.features_sha256]
 
-    def control_rows(self, folder: Path) -> dict[str, Row]:
+    def control_rows(self, folder: Path, samples: int) -> dict[str, Row]:
         """Return the figures of ground truth, retrieval and all controls, of the model in `folder`.
 
         Retrieval needs prepared windows, and is left out without.
@@ -182,7 +185,7 @@ class Study:
             subjects["retrieval"] = [[memory.generate(r.samples, len(r.clip))] for r in takes]
         manner_of = self._manner_of(checkpoint)
         subjects["shuffled_audio"] = generate_clips(
-            generator, takes, 1, shuffled=True, manner_of=manner_of
+            generator, takes, samples, shuffled=True, manner_of=manner_of
         )
         generator.close()
         for name in CONTROLS[1:]:

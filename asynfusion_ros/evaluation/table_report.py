@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -21,12 +22,17 @@ Row = Mapping[str, Summary]
 
 @dataclass(frozen=True)
 class TableResult:
-    """A table's rows by title, its figures, and times per window where it is a timed one."""
+    """What every training of a variant came to, by its name, and times where a table is timed."""
 
     table: Table
-    rows: Mapping[str, Row]
+    trainings: Mapping[str, Sequence[Row]]
     controls: Mapping[str, Row]
     seconds: Mapping[str, Mapping[str, Summary]]
+
+    @cached_property
+    def rows(self) -> dict[str, Row]:
+        """One row of each variant, of all its trainings together."""
+        return {n: join_seeds(rows, self.table.figures) for n, rows in self.trainings.items()}
 
 
 def join_seeds(rows: Sequence[Row], figures: Sequence[str]) -> dict[str, Summary]:
@@ -38,15 +44,26 @@ def join_seeds(rows: Sequence[Row], figures: Sequence[str]) -> dict[str, Summary
         return {name: rows[0][name] for name in figures if name in rows[0]}
     joined = {}
     for name in figures:
-        values = np.array([row[name].mean for row in rows if name in row])
-        if values.size:
-            reach = (
-                student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-            )
-            mean = float(values.mean())
+        values = [row[name].mean for row in rows if name in row]
+        if values:
+            reach, mean = _students_reach(values), float(np.mean(values))
             takes = rows[0][name].takes
             joined[name] = Summary(mean, mean - reach, mean + reach, takes, len(values))
     return joined
+
+
+def differ(first: Sequence[Row], second: Sequence[Row], figure: str) -> bool:
+    """Return whether two variants differ surely in a figure, at 95 %.
+
+    Trainings of one seed see the same batches and are sampled from the same noise, so what counts
+    is the difference within each seed (Student's t); of single trainings, whether the intervals
+    over takes lie apart.
+    """
+    a, b = ([row[figure] for row in rows] for rows in (first, second))
+    if len(a) < 2:
+        return a[0].high < b[0].low or b[0].high < a[0].low
+    gaps = [x.mean - y.mean for x, y in zip(a, b, strict=True)]
+    return abs(float(np.mean(gaps))) > _students_reach(gaps)
 
 
 def table_markdown(result: TableResult) -> str:
@@ -67,7 +84,7 @@ def table_markdown(result: TableResult) -> str:
 def say_order(result: TableResult) -> list[str]:
     """Return for each figure of the paper whether its order of variants holds here, and how surely.
 
-    A pair of variants is decided where the intervals of the two do not touch.
+    Two variants differ surely where `differ` says so.
     """
     table, notes = result.table, []
     titles = {variant.name: variant.title for variant in table.variants}
@@ -80,17 +97,16 @@ def say_order(result: TableResult) -> list[str]:
         theirs = sorted(known, key=lambda n: info.loss(table.paper[n][column], 0.0))
         agree = surely = against = 0
         for first, second in combinations(theirs, 2):
-            a, b = result.rows[first][figure], result.rows[second][figure]
             right = ours.index(first) < ours.index(second)
-            apart = a.high < b.low or b.high < a.low
+            apart = differ(result.trainings[first], result.trainings[second], figure)
             agree, surely = agree + right, surely + (right and apart)
             against += (not right) and apart
         pairs = len(known) * (len(known) - 1) // 2
         verdict = "the paper's order holds" if ours == theirs else "another order than the paper's"
         notes.append(
             f"{figure}: {verdict}; best to worst here: {', '.join(titles[n] for n in ours)}. "
-            f"{agree} of {pairs} pairs stand as in the paper, {surely} of them with intervals "
-            f"apart; {against} pairs stand clearly the other way."
+            f"{agree} of {pairs} pairs stand as in the paper, {surely} of them surely; {against} "
+            "stand surely the other way."
         )
     return notes
 
@@ -139,6 +155,12 @@ def draw_plot(result: TableResult, path: Path) -> None:
         axis.tick_params(labelsize=8)
     axes[0].set_yticks(places, list(rows))
     figure.savefig(path, dpi=90)
+
+
+def _students_reach(values: Sequence[float]) -> float:
+    """Return half of Student's 95 % interval of the mean of values."""
+    count = len(values)
+    return float(student_t.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
 
 
 def _paper(table: Table) -> str:

@@ -20,13 +20,13 @@ if [ "$SIZE" = tiny ]; then
   device=cpu
   base=(--config config/smoke.yaml) small=(--config config/smoke.yaml)
   cut=(--config config/smoke.yaml --set limit_mb=3)
-  bench=(--quick --no-live) replay=(--quick) ablate=(--size tiny --seeds 1)
+  bench=(--quick --no-live) replay=(--quick) ablate=(--size tiny --seeds 1 --samples 1 --style-from 4)
 else
   device=cuda
   base=(--config config/base.yaml)
   small=(--set precision=bf16 --set batch=256)
   cut=(--config config/base.yaml)
-  bench=() replay=() ablate=(--size base --seeds 3)
+  bench=() replay=() ablate=(--size base --seeds 3 --style-from 4)
 fi
 
 prepare() {
