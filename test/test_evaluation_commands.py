@@ -2,17 +2,24 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from asynfusion_ros.cli import main
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.evaluation.catalogue import FIGURES, info_of
-from asynfusion_ros.evaluation.report import make_document, make_notes, make_table, winners
-from asynfusion_ros.evaluation.summary import Summary
+from asynfusion_ros.evaluation.report import (
+    is_surely_better,
+    make_document,
+    make_notes,
+    make_table,
+    winners,
+)
+from asynfusion_ros.evaluation.summary import Summary, summarise_takes
 
 
 def exact(value, takes=4):
-    return Summary(value, value, value, takes)
+    return Summary(value, value, value, takes, left_out=(value,) * takes)
 
 
 def test_a_row_for_each_figure_and_a_column_for_each_subject():
@@ -86,9 +93,47 @@ def test_notes_say_what_controls_win():
         "still beats model in: face_error.",
         "jitter beats model in: jaw_speed_ratio, beat_alignment_audio.",
         "jitter beats the ground truth itself in: beat_alignment_audio.",
-        "Better than shuffled audio with intervals apart: jaw_speed_ratio, beat_alignment_audio, "
-        "blinks_per_minute, mouth_correlation.",
+        "model is surely better than shuffled_audio, take by take, in: jaw_speed_ratio, "
+        "beat_alignment_audio, blinks_per_minute.",
+        "model is surely better than still, take by take, in: jaw_speed_ratio, "
+        "beat_alignment_audio, blinks_per_minute.",
+        "model is surely better than jitter, take by take, in: blinks_per_minute.",
     ]
+
+
+def compare(model, control, truth=None, name="face_error"):
+    """Whether a model is surely better on takes with these figures, (takes, 1) each."""
+    truth = np.zeros_like(model) if truth is None else truth
+    values = {"model": model, "still": control, "ground_truth": truth}
+    results = {
+        subject: {name: summarise_takes(name, figures)} for subject, figures in values.items()
+    }
+    return is_surely_better(results, name, "still")
+
+
+def test_takes_that_are_hard_for_everybody_hide_no_difference():
+    rng = np.random.default_rng(0)
+    hard = rng.uniform(0.0, 10.0, (12, 1))
+    model, control = hard + 1.0, hard + 2.0 + rng.normal(0.0, 0.3, (12, 1))
+    apart = [summarise_takes("face_error", figures) for figures in (model, control)]
+    assert apart[0].high > apart[1].low, "their intervals touch"
+    assert compare(model, control)
+    assert not compare(control, model)
+    assert not compare(model[:2], control[:2])
+
+
+def test_a_draw_is_rarely_called_a_difference():
+    rng = np.random.default_rng(1)
+    called = [compare(*rng.normal(5.0, 1.0, (2, 12, 1))) for _ in range(400)]
+    assert 0.005 < np.mean(called) < 0.05  # one side of 95 %
+
+
+def test_how_far_from_the_truth_is_compared_where_that_is_best():
+    truth = np.full((8, 1), 20.0)
+    near, far = truth - 1.0, truth + 9.0
+    assert compare(near, far, truth, "blinks_per_minute")
+    assert not compare(far, near, truth, "blinks_per_minute")
+    assert compare(np.full((8, 1), 1.2), np.zeros((8, 1)), truth / 20.0, "jaw_speed_ratio")
 
 
 def test_a_tie_is_the_models():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asynfusion_ros.evaluation.frechet import frechet_of_latents
-from asynfusion_ros.evaluation.summary import summarise_sets, summarise_takes
+from asynfusion_ros.evaluation.summary import jackknife_error, summarise_sets, summarise_takes
 
 
 def test_the_interval_of_a_mean_is_that_of_its_standard_error():
@@ -35,6 +35,14 @@ def test_of_a_mean_the_jackknife_is_its_standard_error():
     assert summary.mean == pytest.approx(values.mean())
     error = (summary.high - summary.low) / 2 / 1.959964
     assert error == pytest.approx(values.std(ddof=1) / np.sqrt(30), rel=1e-6)
+
+
+def test_what_is_left_without_each_take():
+    values = np.arange(1.0, 6.0)[:, None]
+    summary = summarise_takes("face_error", values)
+    assert summary.left_out == (3.5, 3.25, 3.0, 2.75, 2.5)
+    assert jackknife_error(summary.left_out) == pytest.approx(values.std(ddof=1) / np.sqrt(5))
+    assert set(summary.to_dict()) == {"mean", "low", "high", "takes", "seeds"}
 
 
 def test_spread_over_seeds_is_part_of_the_interval():

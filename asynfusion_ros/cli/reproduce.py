@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +158,7 @@ def write_results(
     parts = {"rows": result.rows, "controls": result.controls, "seconds": result.seconds}
     document: dict[str, Any] = {**about, "notes": notes}
     for part, rows in parts.items():
-        document[part] = {n: {k: asdict(v) for k, v in row.items()} for n, row in rows.items()}
+        document[part] = {n: {k: v.to_dict() for k, v in row.items()} for n, row in rows.items()}
     data.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return [page, data, *drawn]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
+
+from scipy.stats import t as student_t
 
 from asynfusion_ros.evaluation.catalogue import FIGURES, info_of
 from asynfusion_ros.evaluation.controls import CONTROLS
 from asynfusion_ros.evaluation.heldout import Results
-from asynfusion_ros.evaluation.summary import Summary
+from asynfusion_ros.evaluation.summary import Summary, jackknife_error
 
 BASE = ("model", "ground_truth")
+
+_HOPELESS = 1e6  # in place of an infinite loss, such as that of a speed of 0
 
 
 def make_table(results: Results) -> str:
@@ -69,11 +72,32 @@ def make_notes(results: Results, subject: str = "model") -> list[str]:
         ]
         if fooled:
             notes.append(f"{control} beats the ground truth itself in: {', '.join(fooled)}.")
-    apart = [name for name in results[subject] if _clear(results, subject, name)]
-    if "shuffled_audio" in results:
-        said = ", ".join(apart) if apart else "none"
-        notes.append(f"Better than shuffled audio with intervals apart: {said}.")
+    for control in controls:
+        sure = [n for n in results[subject] if is_surely_better(results, n, control, subject)]
+        said = ", ".join(sure) if sure else "nothing"
+        notes.append(f"{subject} is surely better than {control}, take by take, in: {said}.")
     return notes
+
+
+def is_surely_better(
+    results: Results, name: str, than: str = "shuffled_audio", subject: str = "model"
+) -> bool:
+    """Return whether a subject is better than another in a figure, at 95 %.
+
+    Both are measured on the same takes, of which some are hard for everybody: so the jackknife
+    leaves takes out of their difference, and Student's t of one degree less than takes decides.
+    Nothing is sure of fewer than three takes.
+    """
+    three = [results[s].get(name) for s in (subject, than, "ground_truth")]
+    means = [[s.mean, *s.left_out] for s in three if s is not None]
+    if len(means) < 3 or len(means[0]) < 4 or len(set(map(len, means))) > 1:
+        return False
+    loss = info_of(name).loss
+    gap, *gaps = (
+        min(loss(own, truth), _HOPELESS) - min(loss(other, truth), _HOPELESS)
+        for own, other, truth in zip(*means, strict=True)
+    )
+    return bool(gap < -student_t.ppf(0.975, len(gaps) - 1) * jackknife_error(gaps))
 
 
 def make_document(
@@ -83,20 +107,8 @@ def make_document(
     return {
         **about,
         "results": {
-            subject: {name: asdict(summary) for name, summary in figures.items()}
+            subject: {name: summary.to_dict() for name, summary in figures.items()}
             for subject, figures in results.items()
         },
         "notes": list(notes),
     }
-
-
-def _clear(results: Results, subject: str, name: str) -> bool:
-    """Tell whether the subject beats shuffled audio in a figure, their intervals being apart."""
-    own, other = results[subject][name], results.get("shuffled_audio", {}).get(name)
-    if other is None:
-        return False
-    truth = results.get("ground_truth", {}).get(name)
-    goal = truth.mean if truth is not None else 0.0
-    info = info_of(name)
-    better = info.loss(own.mean, goal) < info.loss(other.mean, goal)
-    return better and (own.low > other.high or own.high < other.low)

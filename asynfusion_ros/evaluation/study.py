@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +248,6 @@ def read_row(file: Path) -> Row:
 def _write_row(file: Path, row: Row) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".part")
-    values = {name: asdict(summary) for name, summary in row.items()}
+    values = {name: summary.to_dict() for name, summary in row.items()}
     fresh.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     fresh.replace(file)

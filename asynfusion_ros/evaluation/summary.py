@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,27 @@ _Z95 = 1.959964
 
 @dataclass(frozen=True)
 class Summary:
-    """A figure's mean (of ratios the geometric one), its 95 % interval, and how many takes."""
+    """A figure's mean (of ratios the geometric one), its 95 % interval, and how many takes.
+
+    `left_out` is the mean without the first take, without the second, and so on.
+    """
 
     mean: float
     low: float
     high: float
     takes: int
     seeds: int = 1
+    left_out: tuple[float, ...] = field(default=(), compare=False, repr=False)
+
+    def to_dict(self) -> dict[str, float]:
+        """Return mean, interval and counts as plain values."""
+        return {name: getattr(self, name) for name in ("mean", "low", "high", "takes", "seeds")}
+
+
+def jackknife_error(left_out: Sequence[float]) -> float:
+    """Return the standard error of a mean from its values without each of the takes."""
+    values = np.asarray(left_out, np.float64)
+    return float(np.sqrt((len(values) - 1) * values.var()))
 
 
 def summarise_takes(name: str, values: Sequence[Sequence[float]], seed: int = 0) -> Summary:
@@ -40,7 +54,9 @@ def summarise_takes(name: str, values: Sequence[Sequence[float]], seed: int = 0)
     columns = rng.integers(0, seeds, (ROUNDS, takes, seeds))
     means = [mean(draw.ravel()) for draw in table[rows, columns]]
     low, high = np.percentile(means, [2.5, 97.5])
-    return Summary(mean(table.ravel()), float(low), float(high), takes, seeds)
+    rest = [] if takes < 2 else [np.delete(table, row, axis=0).ravel() for row in range(takes)]
+    left_out = tuple(map(mean, rest))
+    return Summary(mean(table.ravel()), float(low), float(high), takes, seeds, left_out)
 
 
 def summarise_sets(
@@ -53,13 +69,13 @@ def summarise_sets(
     """
     values = np.asarray(figure(takes), np.float64)
     variance = float(values.var(ddof=1) / len(values)) if len(values) > 1 else 0.0
+    left_out: list[float] = []
     if len(takes) > 2:
-        left_out = np.array([np.mean(figure([t for t in takes if t != out])) for out in takes])
-        count = len(takes)
-        variance += float((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum())
+        left_out = [float(np.mean(figure([t for t in takes if t != out]))) for out in takes]
+        variance += jackknife_error(left_out) ** 2
     reach = _Z95 * float(np.sqrt(variance))
     mean = float(values.mean())
-    return Summary(mean, mean - reach, mean + reach, len(takes), len(values))
+    return Summary(mean, mean - reach, mean + reach, len(takes), len(values), tuple(left_out))
 
 
 def _mean(values: Array) -> float:
