@@ -95,18 +95,21 @@ def say_order(result: TableResult) -> list[str]:
         info = info_of(figure)
         ours = sorted(known, key=lambda n: info.loss(result.rows[n][figure].mean, 0.0))
         theirs = sorted(known, key=lambda n: info.loss(table.paper[n][column], 0.0))
-        agree = surely = against = 0
+        agree = 0
+        surely: dict[bool, list[str]] = {True: [], False: []}
         for first, second in combinations(theirs, 2):
             right = ours.index(first) < ours.index(second)
-            apart = differ(result.trainings[first], result.trainings[second], figure)
-            agree, surely = agree + right, surely + (right and apart)
-            against += (not right) and apart
+            agree += right
+            if differ(result.trainings[first], result.trainings[second], figure):
+                better, worse = (first, second) if right else (second, first)
+                surely[right].append(f"{titles[better]} before {titles[worse]}")
         pairs = len(known) * (len(known) - 1) // 2
         verdict = "the paper's order holds" if ours == theirs else "another order than the paper's"
         notes.append(
-            f"{figure}: {verdict}; best to worst here: {', '.join(titles[n] for n in ours)}. "
-            f"{agree} of {pairs} pairs stand as in the paper, {surely} of them surely; {against} "
-            "stand surely the other way."
+            f"{figure}: {verdict}; best to worst here: {'; '.join(titles[n] for n in ours)}. "
+            f"{agree} of {pairs} pairs stand as in the paper; surely so: "
+            f"{'; '.join(surely[True]) or 'none'}; surely the other way: "
+            f"{'; '.join(surely[False]) or 'none'}."
         )
     return notes
 
