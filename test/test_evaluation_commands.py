@@ -136,6 +136,14 @@ def test_how_far_from_the_truth_is_compared_where_that_is_best():
     assert compare(np.full((8, 1), 1.2), np.zeros((8, 1)), truth / 20.0, "jaw_speed_ratio")
 
 
+def test_a_take_that_decides_alone_is_seen():
+    left = {"model": (0.5, 11.0, 9.0), "still": (3.0, 4.0, 5.0)}
+    results = {s: {"fmd": Summary(4.0, 0.0, 8.0, 3, left_out=v)} for s, v in left.items()}
+    assert make_notes(results)[-1] == (
+        "fmd without one of its takes: model 0.5 to 11, still 3 to 5."
+    )
+
+
 def test_a_tie_is_the_models():
     assert winners(RESULTS, ["model", "shuffled_audio"])["face_error"] == "model"
 

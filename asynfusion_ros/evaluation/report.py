@@ -14,6 +14,8 @@ from asynfusion_ros.evaluation.summary import Summary, jackknife_error
 
 BASE = ("model", "ground_truth")
 
+DISTANCES = ("fmd", "fed", "fgd")
+
 _HOPELESS = 1e6  # in place of an infinite loss, such as that of a speed of 0
 
 
@@ -76,7 +78,7 @@ def make_notes(results: Results, subject: str = "model") -> list[str]:
         sure = [n for n in results[subject] if is_surely_better(results, n, control, subject)]
         said = ", ".join(sure) if sure else "nothing"
         notes.append(f"{subject} is surely better than {control}, take by take, in: {said}.")
-    return notes
+    return [*notes, *_say_reach(results, (subject, *controls))]
 
 
 def is_surely_better(
@@ -88,7 +90,7 @@ def is_surely_better(
     leaves takes out of their difference, and Student's t of one degree less than takes decides.
     Nothing is sure of fewer than three takes.
     """
-    three = [results[s].get(name) for s in (subject, than, "ground_truth")]
+    three = [results.get(s, {}).get(name) for s in (subject, than, "ground_truth")]
     means = [[s.mean, *s.left_out] for s in three if s is not None]
     if len(means) < 3 or len(means[0]) < 4 or len(set(map(len, means))) > 1:
         return False
@@ -98,6 +100,17 @@ def is_surely_better(
         for own, other, truth in zip(*means, strict=True)
     )
     return bool(gap < -student_t.ppf(0.975, len(gaps) - 1) * jackknife_error(gaps))
+
+
+def _say_reach(results: Results, subjects: Sequence[str]) -> list[str]:
+    """Return how far a single take moves the distances, which few takes may decide alone."""
+    notes = []
+    for name in DISTANCES:
+        there = [(s, results[s][name].left_out) for s in subjects if name in results[s]]
+        spans = [f"{s} {min(left):.3g} to {max(left):.3g}" for s, left in there if left]
+        if spans:
+            notes.append(f"{name} without one of its takes: {', '.join(spans)}.")
+    return notes
 
 
 def make_document(
