@@ -60,7 +60,9 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     parser.add_argument("--size", choices=tuple(SIZES), default="small", help="of the networks")
     parser.add_argument("--steps", type=int, default=None, help="training steps, if not the size's")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="trainings of each variant (without --checkpoint)"
+    )
     parser.add_argument(
         "--samples", type=int, default=3, help="motions of each take by every network"
     )
