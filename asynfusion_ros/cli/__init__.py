@@ -34,6 +34,7 @@ COMMANDS = {
     "prepare": ("asynfusion_ros.training.commands", "cut recordings into training windows"),
     "train": ("asynfusion_ros.training.commands", "train the teacher"),
     "distill": ("asynfusion_ros.training.commands", "distil a teacher into a few-step model"),
+    "calibrate": ("asynfusion_ros.cli.calibrate", "let a student go as far as it is told"),
     "evaluate": ("asynfusion_ros.cli.evaluate", "measure a model on held-out recordings"),
     "onnx": ("asynfusion_ros.cli.onnx_files", "write a model's networks as ONNX files"),
     "bench": ("asynfusion_ros.cli.bench", "measure speed beside baselines and limits"),
