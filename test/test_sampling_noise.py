@@ -1,4 +1,4 @@
-"""Noise is as loud as each channel's temperature, and shared by frames where motion is slow."""
+"""Noise is as loud as each channel's temperature, shared where motion is slow, and in bursts."""
 
 from dataclasses import replace
 
@@ -15,6 +15,7 @@ from asynfusion_ros.sampling import (
     untrained_checkpoint,
 )
 from asynfusion_ros.sampling.branch_window import BranchWindow
+from asynfusion_ros.sampling.counter_noise import burst_keys
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.sampling.graphs import GraphSampler
 from asynfusion_ros.sampling.noise import draw_noise, draw_shaped
@@ -117,8 +118,9 @@ def test_rows_share_noise_among_their_own_frames_only():
         torch.testing.assert_close(joined[row], alone[0])
 
 
-def test_recorded_windows_share_noise_as_plain_ones_do():
-    model, white = sharing(), untrained_checkpoint(FULL)
+@pytest.mark.parametrize("bursts", [0.0, 0.6])
+def test_recorded_windows_share_noise_as_plain_ones_do(bursts):
+    model, white = sharing(bursts=bursts), untrained_checkpoint(FULL)
     for request in (full_request(), full_request(known=0), full_request(batch=3)):
         with GraphSampler(model, EXACT) as graphs:
             found = graphs.sample_window(request)
@@ -146,6 +148,97 @@ def test_a_device_that_draws_its_own_noise_shares_it_in_warm_rows_alone():
     for frame in range(6):  # drawn apart from any frame's own
         together = torch.stack([shared.ravel(), cold[:, 1:, frame, :6].ravel()])
         assert abs(float(torch.corrcoef(together)[0, 1])) < 0.1
+
+
+# ---- Bursts --------------------------------------------------------------------------------------
+
+BURSTS = 0.6
+BROW, GAZE, LID, JAW = (
+    FACE_NAMES.index(name) for name in ("browInnerUp", "eyeLookUpLeft", "eyeBlinkLeft", "jawOpen")
+)
+HEAD, CHEST, ARM = 3, 0, 6  # of the body's channels
+
+
+def bursting(**changes):
+    model = untrained_checkpoint(FULL)
+    return replace(model, description=replace(model.description, bursts=BURSTS, **changes))
+
+
+def loudness(request, branch):
+    """How loud each channel (B, D) of a window is, over its own white noise."""
+    shape = (len(request.audio), 6, 51 if branch == "expression" else 24)
+    shaped = draw_shaped(request, branch, 0, shape, bursting().description.noise_shape(branch))
+    factors = shaped / draw_noise(request, branch, 0, shape)
+    torch.testing.assert_close(factors, factors[:, :1].expand_as(factors), rtol=1e-4, atol=0)
+    return factors[:, 0]
+
+
+def test_brows_lids_and_head_burst_together_the_rest_of_the_body_half_and_the_mouth_never():
+    face, body = (loudness(full_request(3), name)[0].log() for name in ("expression", "gesture"))
+    whole = face[BROW] + BURSTS**2 / 2  # less what keeps the mean at 1
+    assert abs(float(whole)) > 0.01
+    torch.testing.assert_close(face[LID], face[BROW])
+    torch.testing.assert_close(body[HEAD], face[BROW])
+    for half in (face[GAZE], body[CHEST], body[ARM]):
+        torch.testing.assert_close(half + BURSTS**2 / 8, whole / 2)
+    assert abs(float(face[JAW])) < 1e-6
+
+
+def test_bursts_are_log_normal_with_mean_1_and_last_two_windows():
+    found = torch.cat([loudness(full_request(index), "gesture")[:, HEAD] for index in range(2000)])
+    assert float(found.mean()) == pytest.approx(1.0, abs=0.05)
+    assert float(found.log().std()) == pytest.approx(BURSTS, rel=0.05)
+    for apart, expected in ((1, 0.5), (2, 0.0)):
+        pair = torch.stack([found.log()[apart:], found.log()[:-apart]])
+        assert float(torch.corrcoef(pair)[0, 1]) == pytest.approx(expected, abs=0.07)
+
+
+def test_a_stream_begins_without_a_burst_and_rows_burst_as_if_alone():
+    torch.testing.assert_close(
+        loudness(full_request(known=0), "gesture"), torch.ones(1, 24), rtol=1e-4, atol=0
+    )
+    origins = ((3, 7), (4, 9))
+    joined = loudness(full_request(batch=2, origins=origins), "gesture")
+    for row, (seed, index) in enumerate(origins):
+        alone = loudness(full_request(index, seed=seed), "gesture")
+        torch.testing.assert_close(joined[row], alone[0], rtol=1e-4, atol=0)
+
+
+def test_a_device_that_draws_its_own_noise_bursts_alike_in_both_branches():
+    model, rows = bursting(), 2000
+    process, network = sampler(model).process, model.network("lcm")
+    shape = WindowShape(batch=rows, frames=2, emotion=False, host_noise=False)
+    origins = tuple((0, index) for index in range(rows))
+    keys = burst_keys(full_request(batch=rows, origins=origins))
+    found = {}
+    for name, steps in (("expression", 4), ("gesture", 8)):
+        branch = getattr(network, name)
+        tray = Tray(lay_out(branch, shape, steps), torch.device("cpu"))
+        static = StaticBranch(branch, process, process.times(steps), shape, tray)
+        tray[f"{name}.keys"].copy_(torch.arange(rows))
+        tray[f"{name}.burst_keys"].copy_(keys)
+        cold = static._noise()
+        tray[f"{name}.count"][1:] = 1.0
+        factors = static._noise() / cold  # (draws, B, T, D)
+        assert (factors[:, 0] == 1.0).all()
+        found[name] = factors[0, 1:, 0]
+    torch.testing.assert_close(
+        found["expression"][:, BROW], found["gesture"][:, HEAD], rtol=1e-4, atol=0
+    )
+    logarithm = found["gesture"][:, HEAD].log()
+    assert float(logarithm.std()) == pytest.approx(BURSTS, rel=0.05)
+    pair = torch.stack([logarithm[1:], logarithm[:-1]])
+    assert float(torch.corrcoef(pair)[0, 1]) == pytest.approx(0.5, abs=0.07)
+
+
+def test_descriptions_keep_bursts_and_refuse_what_makes_no_sense():
+    description = bursting().description
+    assert ModelDescription.from_dict(description.to_dict()).bursts == BURSTS
+    old = {k: v for k, v in description.to_dict().items() if k != "bursts"}
+    assert ModelDescription.from_dict(old).bursts == 0.0
+    for wrong in (-0.1, 3.0, float("nan")):
+        with pytest.raises(CheckpointError, match="bursts"):
+            replace(description, bursts=wrong)
 
 
 def test_descriptions_keep_what_is_shared_and_refuse_what_makes_no_sense():

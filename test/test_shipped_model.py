@@ -8,6 +8,7 @@ import torch
 from scipy.signal import welch
 
 from asynfusion_ros.audio.resample import load_audio
+from asynfusion_ros.evaluation.coordination import correlate_activities
 from asynfusion_ros.motion.blendshapes import FACE_NAMES, lip_gap, mouth_opening
 from asynfusion_ros.networks import Known, MannerBatch
 from asynfusion_ros.resources import find_resource
@@ -98,6 +99,23 @@ def test_shared_noise_moves_brows_eyes_and_head_further_and_leaves_speech_alone(
         opening.append(np.stack([mouth_opening(clip.face) for clip in clips]).mean(axis=0))
     assert (np.divide(power[1], power[0]) > 1.15).all()
     assert np.corrcoef(opening)[0, 1] > 0.95
+
+
+def test_bursts_move_head_brows_and_lids_at_the_same_time(checkpoint):
+    """In people these correlate by 0.41 (`benchmarks/coordination.py`)."""
+    speech = load_audio(find_resource("models/demo/speech.wav"))
+    together = []
+    for bursts in (0.0, checkpoint.description.bursts):
+        about = replace(checkpoint.description, bursts=bursts)
+        settings = EngineSettings(deterministic=True, style="anyone=1")
+        generator = MotionGenerator.open(replace(checkpoint, description=about), settings)
+        clips = generator.generate_many([speech] * 6, seeds=range(6))
+        generator.close()
+        pairs = [("head", "brows"), ("head", "lids")]
+        found = [list(correlate_activities(clip, pairs).values()) for clip in clips]
+        together.append(np.mean(found, axis=0))
+    assert (together[1] > together[0] + 0.1).all()
+    assert (together[1] > 0.2).all()
 
 
 @pytest.mark.parametrize("name", ["smile", "gaze_side", "hands_side"])

@@ -42,13 +42,20 @@ def activity(clip: MotionClip, part: str) -> Array:
 def coordination(clip: MotionClip, measured: npt.ArrayLike) -> dict[str, float]:
     """Return the correlation of each pair of activities whose joints `measured` (24,) marks."""
     there = set(measured_joints(measured).tolist())
+    pairs = [pair for pair in PAIRS if there.issuperset(_BODY[pair[0]])]
+    found = correlate_activities(clip, pairs)
+    return {f"{first}_{second}_coordination": found[first, second] for first, second in pairs}
+
+
+def correlate_activities(
+    clip: MotionClip, pairs: Sequence[tuple[str, str]] = PAIRS
+) -> dict[tuple[str, str], float]:
+    """Return the correlation of the smoothed activities of each pair of parts (see `activity`)."""
     size = max(1, round(SMOOTHING_S * clip.fps_hz))
-    found = {}
-    for first, second in PAIRS:
-        if there.issuperset(_BODY[first]):
-            a, b = (uniform_filter1d(activity(clip, part), size) for part in (first, second))
-            found[f"{first}_{second}_coordination"] = correlation(a, b)
-    return found
+    smooth = {
+        part: uniform_filter1d(activity(clip, part), size) for part in {p for q in pairs for p in q}
+    }
+    return {(first, second): correlation(smooth[first], smooth[second]) for first, second in pairs}
 
 
 def coordination_gap(own: dict[str, float], truth: dict[str, float]) -> float:

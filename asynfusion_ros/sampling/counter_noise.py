@@ -8,22 +8,40 @@ and Muller's transform: the same numbers in any batch, on any device but for rou
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 
 import torch
 from torch import Tensor
 
+from asynfusion_ros.sampling.noise import BURST_WINDOWS
 from asynfusion_ros.sampling.window import BRANCHES, WindowRequest
 
 _WEYL = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _WORD = 2.0**-32
+_BURST_PLACE = -1  # of no frame
 
 
 def row_keys(request: WindowRequest, branch: str) -> Tensor:
     """Return a key (B,) int64 of each row, from its stream's seed, its window and the branch."""
-    rows = request.origins or ((request.seed, request.index),) * request.audio.shape[0]
-    return torch.tensor([_key(seed, window, branch) for seed, window in rows])
+    return torch.tensor([_key(seed, window, branch) for seed, window in request.rows])
+
+
+def burst_keys(request: WindowRequest) -> Tensor:
+    """Return the keys (B, BURST_WINDOWS) int64 of each row's burst, for both branches the same."""
+    windows = range(BURST_WINDOWS)
+    rows = [
+        [_key(seed, index - back, BRANCHES[0]) for back in windows] for seed, index in request.rows
+    ]
+    return torch.tensor(rows)
+
+
+def draw_bursts(keys: Tensor) -> Tensor:
+    """Return how lively each window is, (B,) unit normal, of `burst_keys` (B, BURST_WINDOWS)."""
+    place = torch.full((1,), _BURST_PLACE, device=keys.device)
+    drawn = normal(keys.flatten(), place).view(keys.shape)  # (B, BURST_WINDOWS)
+    return drawn.sum(dim=1) / math.sqrt(keys.shape[1])
 
 
 def normal(keys: Tensor, places: Tensor) -> Tensor:

@@ -51,6 +51,7 @@ class ModelDescription:
             likely.
         shared_noise: how much noise the frames of a window that continues motion share in brows,
             gaze, chest and head, in units of their own; more moves them further in slow time.
+        bursts: how much brows, lids and head move more and less together from window to window.
         training: record of how the model was trained: plain values.
         style_names: the styles that the network can be given, in order.
         style: mean and spread of each over the takes it learned from; None where it has no styles.
@@ -76,6 +77,7 @@ class ModelDescription:
     body_cutoff_hz: float = 15.0
     temperatures: Mapping[str, float] = field(default_factory=dict)
     shared_noise: float = 0.0
+    bursts: float = 0.0
     training: Mapping[str, Any] = field(default_factory=dict)
     style_names: tuple[str, ...] = ()
     style: ChannelStatistics | None = None
@@ -112,6 +114,7 @@ class ModelDescription:
             "body_cutoff_hz": (self.body_cutoff_hz, 0.1, 120.0),
             "lcm_origin": (self.lcm_origin, 1, self.schedule.steps),
             "shared_noise": (self.shared_noise, 0.0, 4.0),
+            "bursts": (self.bursts, 0.0, 2.0),
             **{f"temperature of {name}": (v, 0.0, 4.0) for name, v in self.temperatures.items()},
         }
         if self.lcm_form not in LCM_FORMS:
@@ -131,11 +134,11 @@ class ModelDescription:
 
     def noise_shape(self, branch: str) -> NoiseShape | None:
         """Return what the noise of `branch` is; None where it is white."""
-        shape = shape_noise(branch, self.temperatures, self.shared_noise)
+        shape = shape_noise(branch, self.temperatures, self.shared_noise, self.bursts)
         channels = {"expression": self.network.face_dim, "gesture": self.network.body_dim}[branch]
         if shape is not None and len(shape.spread) != channels:
             raise CheckpointError(
-                f"temperatures and shared noise are for {len(shape.spread)} channels of "
+                f"temperatures, shared noise and bursts are for {len(shape.spread)} channels of "
                 f"{branch}; this model has {channels}"
             )
         return shape
@@ -194,6 +197,7 @@ class ModelDescription:
             "body_cutoff_hz": self.body_cutoff_hz,
             "temperatures": dict(self.temperatures),
             "shared_noise": self.shared_noise,
+            "bursts": self.bursts,
             "features": dict(self.features),
             "features_sha256": self.features_sha256,
             "face": self.face.to_dict(),
@@ -232,6 +236,7 @@ class ModelDescription:
                 body_cutoff_hz=float(values.get("body_cutoff_hz", 15.0)),
                 temperatures={k: float(v) for k, v in values.get("temperatures", {}).items()},
                 shared_noise=float(values.get("shared_noise", 0.0)),
+                bursts=float(values.get("bursts", 0.0)),
                 features=dict(values["features"]),
                 features_sha256=str(values["features_sha256"]),
                 face=ChannelStatistics.from_dict(values["face"]),

@@ -1,9 +1,13 @@
-"""The noise that windows start from: white, as loud as each channel needs, and in part shared.
+"""The noise that windows start from: as loud as each channel needs, in part shared, in bursts.
 
 Where a window continues known frames, white noise keeps it near to where they end: of brows, eyes
 and head, fast movement comes out as people's, slow movement a quarter to a half of it. A part of
 the noise that all frames of a window share takes them along together (the mixed noise of Ge et
 al., "Preserve Your Own Correlation", 2023). Arms go far enough without.
+
+People move in bursts: head, brows, eyes and arms move much or little at the same time. Branches
+that learned from little hear next to nothing of that from each other, so bursts are in the noise:
+one number of the window, which each branch draws for itself, makes both louder or both quieter.
 """
 
 from __future__ import annotations
@@ -28,8 +32,13 @@ Array = npt.NDArray[np.float32]
 GROUPS = {"mouth": MOUTH_NAMES, "eyes": EYE_NAMES, "lids": LID_NAMES}  # lids are of the eyes
 """The channels of the face that have a temperature."""
 
+BURST_WINDOWS = 2
+"""How many windows' draws make one burst."""
+
 _SLOW_FACE, _SLOW_BODY = ("brow", "eyeLook"), ("chest", "head")
+_BURST_FACE, _BURST_BODY = ("brow",), ("head",)  # which burst wholly, and lids; eyes and body half
 _SHARED_DRAWS = 1 << 20  # the first draw of what frames share, beyond any step's
+_BURST_DRAW = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -39,32 +48,38 @@ class NoiseShape:
     Attributes:
         spread: factors of each channel's noise (D,).
         shared: how much noise all frames of a window share, in units of their own, by channel (D,).
+        bursts: standard deviation of the loudness' logarithm between windows, by channel (D,).
     """
 
     spread: Array
     shared: Array
+    bursts: Array
 
-    def to(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return spread and shared (D,) on a device."""
-        return torch.from_numpy(self.spread).to(device), torch.from_numpy(self.shared).to(device)
+    def to(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Return spread, shared and bursts (D,) on a device."""
+        spread, shared, bursts = map(torch.from_numpy, (self.spread, self.shared, self.bursts))
+        return spread.to(device), shared.to(device), bursts.to(device)
 
 
 def shape_noise(
-    branch: str, temperatures: Mapping[str, float], shared: float = 0.0
+    branch: str, temperatures: Mapping[str, float], shared: float = 0.0, bursts: float = 0.0
 ) -> NoiseShape | None:
     """Return the noise of a branch at temperatures by group of the face; None where it is white.
 
-    `shared` is how much noise the frames of a window share in brows, gaze, chest and head.
+    `shared` is how much noise the frames of a window share in brows, gaze, chest and head; `bursts`
+    how much brows, lids and head become louder and quieter together, gaze and the rest of the body
+    half as much.
     """
     face = branch == BRANCHES[0]
-    if not shared and not (face and temperatures):
+    if not shared and not bursts and not (face and temperatures):
         return None
     slow = _slow_face() if face else _slow_body()
     spread = np.ones_like(slow)
     for group, names in GROUPS.items() if face else ():
         if group in temperatures:
             spread[[FACE_NAMES.index(name) for name in names]] = temperatures[group]
-    return NoiseShape(spread, np.float32(shared) * slow)
+    burst = _burst_face() if face else _burst_body()
+    return NoiseShape(spread, np.float32(shared) * slow, np.float32(bursts) * burst)
 
 
 def _slow_face() -> Array:
@@ -75,6 +90,20 @@ def _slow_face() -> Array:
 def _slow_body() -> Array:
     joints = Skeleton.load().joint_names
     return np.repeat(np.isin(joints, _SLOW_BODY), 3).astype(np.float32)
+
+
+@cache
+def _burst_face() -> Array:
+    whole = np.array([n.startswith(_BURST_FACE) or n in LID_NAMES for n in FACE_NAMES])
+    return np.where(whole, 1.0, np.where(np.isin(FACE_NAMES, EYE_NAMES), 0.5, 0.0)).astype(
+        np.float32
+    )
+
+
+@cache
+def _burst_body() -> Array:
+    whole = np.isin(Skeleton.load().joint_names, _BURST_BODY)
+    return np.repeat(np.where(whole, 1.0, 0.5), 3).astype(np.float32)
 
 
 def draw_noise(request: WindowRequest, branch: str, step: int, shape: tuple[int, ...]) -> Tensor:
@@ -93,6 +122,30 @@ def draw_shared(request: WindowRequest, branch: str, step: int, shape: tuple[int
     return draw_noise(request, branch, _SHARED_DRAWS + step, (shape[0], 1, shape[2]))
 
 
+def draw_burst(request: WindowRequest) -> Tensor:
+    """Return how lively each window is, (B,) unit normal on the CPU: for both branches the same.
+
+    It depends on nothing but (seed, window), and half of it on the window before, so that a
+    burst lasts about two hops.
+    """
+    number = torch.empty(len(request.rows))
+    for row, (seed, window) in enumerate(request.rows):
+        draws = [
+            _draw(seed, window - back, BRANCHES[0], _BURST_DRAW, ())
+            for back in range(BURST_WINDOWS)
+        ]
+        number[row] = torch.stack(draws).sum() / BURST_WINDOWS**0.5
+    return number
+
+
+def loudness_of(bursts: Tensor, burst: Tensor) -> Tensor:
+    """Return factors (B, 1, D), 1 on average, of windows with unit normal `burst` (B,).
+
+    `bursts` (D,) is the standard deviation of their logarithm, by channel.
+    """
+    return torch.exp(bursts * burst[:, None, None] - bursts**2 / 2)  # (B, 1, D)
+
+
 def draw_shaped(
     request: WindowRequest,
     branch: str,
@@ -104,9 +157,13 @@ def draw_shaped(
     white = draw_noise(request, branch, step, shape)  # (B, T, D)
     if noise is None:
         return white
-    spread, shared = noise.to(white.device)
-    if noise.shared.any() and request.known(branch) is not None:
+    spread, shared, bursts = noise.to(white.device)
+    if request.known(branch) is None:
+        return white * spread
+    if noise.shared.any():
         white = white + shared * draw_shared(request, branch, step, shape)  # (B, T, D)
+    if noise.bursts.any():
+        white = white * loudness_of(bursts, draw_burst(request))  # (B, T, D)
     return white * spread
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from asynfusion_ros.networks import BranchState, DualBranchDiT, MannerBatch
 from asynfusion_ros.sampling.affine import AffineSteps
-from asynfusion_ros.sampling.counter_noise import row_keys
+from asynfusion_ros.sampling.counter_noise import burst_keys, row_keys
 from asynfusion_ros.sampling.device_work import Lane, Recorded, Work, WorkDevice
 from asynfusion_ros.sampling.hearing import HearingPlan, Step
 from asynfusion_ros.sampling.noise import draw_shaped
@@ -118,6 +118,7 @@ class RecordedWindow:
             self.tray.put(f"{branch}.known", padded)
         if not self.shape.host_noise:
             self.tray.put(f"{branch}.keys", row_keys(request, branch))
+            self.tray.put(f"{branch}.burst_keys", burst_keys(request))
             return
         draws = range(self._draw_counts[branch])
         shape = self._process.noise.get(branch)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from asynfusion_ros.networks import Branch, BranchCondition, BranchState, Known, MannerBatch
 from asynfusion_ros.sampling.affine import AffineSteps
-from asynfusion_ros.sampling.counter_noise import normal
+from asynfusion_ros.sampling.counter_noise import draw_bursts, normal
+from asynfusion_ros.sampling.noise import BURST_WINDOWS, loudness_of
 from asynfusion_ros.sampling.process import Process
 from asynfusion_ros.sampling.tray import Layout, Tray
 
@@ -32,7 +33,10 @@ class WindowShape:
 def lay_out(branch: Branch, shape: WindowShape, draws: int) -> Layout:
     """Return what one branch takes from the host: known frames, and noise or its keys."""
     size = (shape.batch, shape.frames, branch.dim)
-    noise: Layout = {"keys": (torch.int64, (shape.batch,))}
+    noise: Layout = {
+        "keys": (torch.int64, (shape.batch,)),
+        "burst_keys": (torch.int64, (shape.batch, BURST_WINDOWS)),
+    }
     if shape.host_noise:
         noise = {"noise": (torch.float32, (draws, *size))}
     layout = {"known": (torch.float32, size), "count": (torch.float32, (shape.batch,)), **noise}
@@ -66,8 +70,9 @@ class StaticBranch:
         self._draws = torch.tensor(steps.draws, device=device)
         self._times = torch.tensor(times, device=device, dtype=torch.float32)
         self._guidance = torch.as_tensor(process.guidance.weight_of(branch.name)).to(device)
-        noise = process.noise.get(branch.name)
-        self._noise_shape = None if noise is None else noise.to(device)
+        self._noise_shape = process.noise.get(branch.name)
+        if self._noise_shape is not None:
+            self._spread, self._shared, self._bursts = self._noise_shape.to(device)
         batch, frames, width = shape.batch, shape.frames, branch.position.shape[1]
         size = (batch, frames, branch.dim)
         count, rows = len(times), batch * (2 if process.guided else 1)
@@ -170,9 +175,11 @@ class StaticBranch:
         noise, common = drawn[:, :, :-1], drawn[:, :, -1:]
         if self._noise_shape is None:
             return noise
-        spread, shared = self._noise_shape
         warm = self._tray[f"{self.branch.name}.count"][:, None, None] > 0  # (B, 1, 1)
-        return (noise + warm * shared * common) * spread  # (draws, B, T, D)
+        noise = noise + warm * self._shared * common  # (draws, B, T, D)
+        burst = draw_bursts(self._tray[f"{self.branch.name}.burst_keys"])  # (B,)
+        loudness = torch.where(warm, loudness_of(self._bursts, burst), 1.0)  # (B, 1, D)
+        return noise * loudness * self._spread  # (draws, B, T, D)
 
 
 def bake(branch: Branch, precision: str) -> Branch:

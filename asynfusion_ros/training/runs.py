@@ -144,6 +144,7 @@ def distill_student(
         lcm_form=settings.lcm_form,
         temperatures=settings.temperatures,
         shared_noise=settings.shared_noise,
+        bursts=settings.bursts,
         training=record,
     )
     checkpoint = Checkpoint(
@@ -189,6 +190,7 @@ def _describe(
         body_cutoff_hz=BODY_CUTOFF_HZ,
         temperatures=settings.temperatures,
         shared_noise=settings.shared_noise,
+        bursts=settings.bursts,
         features=features,
         features_sha256=FeatureSettings.from_dict(features).identity,
         training={

@@ -104,6 +104,13 @@ class TrainSettings(Settings):
         minimum=0.0,
         maximum=4.0,
     )
+    bursts: float = setting(
+        0.0,
+        doc="How much brows, lids and head will move more and less together from window to window, "
+        "gaze and the rest of the body half as much: deviation of the logarithm of the noise",
+        minimum=0.0,
+        maximum=2.0,
+    )
     save_every: int = setting(500, doc="Steps between saved states", minimum=1)
     validate_every: int = setting(500, doc="Steps between validations", minimum=1)
     minutes: float = setting(
