@@ -14,6 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.evaluation.controls import generate_clips
@@ -30,10 +31,11 @@ TOLD_S = 4.0
 PARTS = ("head", "hands", "brows", "gaze", "lids", "jaw")
 
 
-def correlate(clips: list[MotionClip]) -> np.ndarray:
+def correlate(clips: list[MotionClip]) -> npt.NDArray[np.float64]:
     """Return the mean correlation (15,) of each two parts."""
     pairs = tuple(combinations(PARTS, 2))
-    return np.mean([list(correlate_activities(clip, pairs).values()) for clip in clips], axis=0)
+    found = [list(correlate_activities(clip, pairs).values()) for clip in clips]
+    return np.asarray(np.mean(found, axis=0))
 
 
 def main() -> None:
