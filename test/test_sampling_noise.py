@@ -184,9 +184,10 @@ def test_brows_lids_and_head_burst_together_the_rest_of_the_body_half_and_the_mo
     assert abs(float(face[JAW])) < 1e-6
 
 
-def test_bursts_are_log_normal_with_mean_1_and_last_two_windows():
+def test_bursts_are_log_normal_with_mean_1_bounded_and_last_two_windows():
     found = torch.cat([loudness(full_request(index), "gesture")[:, HEAD] for index in range(2000)])
     assert float(found.mean()) == pytest.approx(1.0, abs=0.05)
+    assert float(found.max()) == pytest.approx(np.exp(2 * BURSTS - BURSTS**2 / 2), rel=1e-3)
     assert float(found.log().std()) == pytest.approx(BURSTS, rel=0.05)
     for apart, expected in ((1, 0.5), (2, 0.0)):
         pair = torch.stack([found.log()[apart:], found.log()[:-apart]])

@@ -35,6 +35,9 @@ GROUPS = {"mouth": MOUTH_NAMES, "eyes": EYE_NAMES, "lids": LID_NAMES}  # lids ar
 BURST_WINDOWS = 2
 """How many windows' draws make one burst."""
 
+BURST_LIMIT = 2.0
+"""The farthest that a burst's number goes: no window is much louder than motion was seen with."""
+
 _SLOW_FACE, _SLOW_BODY = ("brow", "eyeLook"), ("chest", "head")
 _BURST_FACE, _BURST_BODY = ("brow",), ("head",)  # which burst wholly, and lids; eyes and body half
 _SHARED_DRAWS = 1 << 20  # the first draw of what frames share, beyond any step's
@@ -139,11 +142,12 @@ def draw_burst(request: WindowRequest) -> Tensor:
 
 
 def loudness_of(bursts: Tensor, burst: Tensor) -> Tensor:
-    """Return factors (B, 1, D), 1 on average, of windows with unit normal `burst` (B,).
+    """Return factors (B, 1, D), about 1 on average, of windows with unit normal `burst` (B,).
 
-    `bursts` (D,) is the standard deviation of their logarithm, by channel.
+    `bursts` (D,) is the standard deviation of their logarithm, by channel, but for `BURST_LIMIT`.
     """
-    return torch.exp(bursts * burst[:, None, None] - bursts**2 / 2)  # (B, 1, D)
+    number = burst.clamp(-BURST_LIMIT, BURST_LIMIT)[:, None, None]  # (B, 1, 1)
+    return torch.exp(bursts * number - bursts**2 / 2)  # (B, 1, D)
 
 
 def draw_shaped(
