@@ -1,14 +1,17 @@
-"""Which parts move at the same time: people, a model, and the model without bursts in its noise.
+"""Which parts move at the same time, and when the voice grows: people, a model, and it without.
 
 python benchmarks/coordination.py --data data --checkpoint models/small --split train val
 
 Tells the model the styles of each take's first seconds, lets it move to the rest, and prints the
-mean correlation of each two parts' speeds, smoothed over 0.3 s, and how far they are from people's.
+mean correlation of each two parts' speeds, smoothed over 0.3 s, how far they are from people's, and
+the correlation of each part's speed with how the voice grows. The model moves as it ships, to the
+sound of the next take, with bursts that do not hear the voice, and without any in its noise.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -18,7 +21,7 @@ import numpy.typing as npt
 
 from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.evaluation.controls import generate_clips
-from asynfusion_ros.evaluation.coordination import correlate_activities
+from asynfusion_ros.evaluation.coordination import correlate_activities, voice_coordination
 from asynfusion_ros.evaluation.generators import open_generator
 from asynfusion_ros.evaluation.manners import measure_manners, part_takes
 from asynfusion_ros.evaluation.motion_windows import is_measured
@@ -38,6 +41,15 @@ def correlate(clips: list[MotionClip]) -> npt.NDArray[np.float64]:
     return np.asarray(np.mean(found, axis=0))
 
 
+def follow(clips: list[MotionClip], takes: list[Recording]) -> npt.NDArray[np.float64]:
+    """Return the mean correlation (6,) of each part with the voice of its take."""
+    found = [
+        list(voice_coordination(clip, take.samples, PARTS).values())
+        for clip, take in zip(clips, takes, strict=True)
+    ]
+    return np.asarray(np.mean(found, axis=0))
+
+
 def main() -> None:
     """Tell, generate, correlate, print a Markdown table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -51,27 +63,44 @@ def main() -> None:
         [t for t in read_takes(arguments.data) if t.split in arguments.split and is_whole(t)],
         TOLD_S,
     )
-    columns = {"people": correlate([take.clip for take in rest])}
-    manner_of = measure_manners(checkpoint.description, told)
-    steps = (4, 8) if arguments.method == "lcm" else (25, 25)
-    for name, bursts in (("model", checkpoint.description.bursts), ("without bursts", 0.0)):
-        variant = replace(checkpoint, description=replace(checkpoint.description, bursts=bursts))
-        settings = EngineSettings(
-            deterministic=True,
-            method=arguments.method,
-            expression_steps=steps[0],
-            gesture_steps=steps[1],
+    about, manner_of = checkpoint.description, measure_manners(checkpoint.description, told)
+    variants = {
+        "model": (about, False),
+        "other sound": (about, True),
+        "deaf bursts": (replace(about, burst_voice=0.0), False),
+        "without bursts": (replace(about, bursts=0.0), False),
+    }
+    columns = {"people": [take.clip for take in rest]}
+    for name, (description, shuffled) in variants.items():
+        generator = open_generator(
+            replace(checkpoint, description=description), settings_of(arguments.method)
         )
-        generator = open_generator(variant, settings)
-        made = generate_clips(generator, rest, 1, manner_of=manner_of)
+        made = generate_clips(generator, rest, 1, shuffled, manner_of=manner_of)
         generator.close()
-        columns[name] = correlate([versions[0] for versions in made])
-    print(f"{len(rest)} takes\n\n| | {' | '.join(columns)} |")
+        columns[name] = [versions[0] for versions in made]
+    print_table(columns, rest)
+
+
+def settings_of(method: str) -> EngineSettings:
+    """Return how the model is sampled: 4/8 steps, or 25/25 of the teacher."""
+    face, body = (4, 8) if method == "lcm" else (25, 25)
+    return EngineSettings(
+        deterministic=True, method=method, expression_steps=face, gesture_steps=body
+    )
+
+
+def print_table(columns: Mapping[str, list[MotionClip]], takes: list[Recording]) -> None:
+    """Print who moves with whom, and with the voice, a column for each set of clips."""
+    print(f"{len(takes)} takes\n\n| | {' | '.join(columns)} |")
     print("|---" * (len(columns) + 1) + "|")
+    together = [correlate(clips) for clips in columns.values()]
     for row, (first, second) in enumerate(combinations(PARTS, 2)):
-        print(f"| {first}, {second} | {' | '.join(f'{c[row]:.2f}' for c in columns.values())} |")
-    gaps = (np.sqrt(np.mean((c - columns["people"]) ** 2)) for c in columns.values())
+        print(f"| {first}, {second} | {' | '.join(f'{found[row]:.2f}' for found in together)} |")
+    gaps = (np.sqrt(np.mean((found - together[0]) ** 2)) for found in together)
     print(f"| from people (root mean square) | {' | '.join(f'{gap:.2f}' for gap in gaps)} |")
+    voiced = [follow(clips, takes) for clips in columns.values()]
+    for row, part in enumerate(PARTS):
+        print(f"| {part}, voice | {' | '.join(f'{found[row]:.2f}' for found in voiced)} |")
 
 
 def is_whole(take: Recording) -> bool:

@@ -4,11 +4,6 @@ import numpy as np
 import pytest
 from training_helpers import make_recording
 
-from asynfusion_ros.evaluation.coordination import (
-    blinks_per_minute,
-    coordination,
-    coordination_gap,
-)
 from asynfusion_ros.evaluation.lips import (
     ClosureSettings,
     closure_scores,
@@ -124,33 +119,3 @@ def test_brows_and_lids_far_from_the_lips_do_not_count():
     for name in ("browInnerUp", "eyeBlinkLeft"):
         face[:, FACE_NAMES.index(name)] = 1.0
     assert lip_vertex_error_mm(clip_of(face), clip_of(frames=10)) < 0.1
-
-
-def test_blinks_are_counted_once_each():
-    face = np.zeros((600, 51))
-    for start in (50, 200, 350, 500):
-        for side in ("Left", "Right"):
-            face[start : start + 5, FACE_NAMES.index(f"eyeBlink{side}")] = (0.3, 0.8, 0.9, 0.6, 0.2)
-    assert blinks_per_minute(clip_of(face)) == pytest.approx(12.0)
-    assert blinks_per_minute(clip_of(0.2 * face)) == 0.0
-
-
-def test_head_and_brows_that_move_together_are_coordinated():
-    rng = np.random.default_rng(0)
-    pace = np.repeat(rng.uniform(0, 1, 30), 20)[:, None]
-    walk = np.cumsum(pace * rng.choice([-1, 1], (600, 1)), axis=0) / 600
-    face, body = np.zeros((600, 51)), np.zeros((600, 24))
-    face[:, [FACE_NAMES.index("browInnerUp")]] = 0.5 + walk
-    body[:, 3:6] = walk
-    together = coordination(clip_of(face, body), np.ones(24))
-    assert together["head_brows_coordination"] > 0.95
-    still = coordination(clip_of(face), np.ones(24))
-    assert still["head_brows_coordination"] == 0.0
-    assert coordination_gap(still, together) > 0.3
-    assert coordination_gap(together, together) == 0.0
-    only_head = np.zeros(24)
-    only_head[3:6] = 1.0
-    assert set(coordination(clip_of(face, body), only_head)) == {
-        "head_brows_coordination",
-        "head_jaw_coordination",
-    }

@@ -18,7 +18,7 @@ from asynfusion_ros.sampling.branch_window import BranchWindow
 from asynfusion_ros.sampling.counter_noise import burst_keys
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.sampling.graphs import GraphSampler
-from asynfusion_ros.sampling.noise import draw_noise, draw_shaped
+from asynfusion_ros.sampling.noise import WindowNoise, draw_noise
 from asynfusion_ros.sampling.static_branch import StaticBranch, WindowShape, lay_out
 from asynfusion_ros.sampling.tray import Tray
 
@@ -82,7 +82,8 @@ def added(request, branch, model):
     shape = (len(request.audio), 6, 51 if branch == "expression" else 24)
     form = model.description.noise_shape(branch)
     white = draw_noise(request, branch, 0, shape)
-    return draw_shaped(request, branch, 0, shape, form) / torch.from_numpy(form.spread) - white
+    drawn = WindowNoise(request, branch, shape, form).draw(0)
+    return drawn / torch.from_numpy(form.spread) - white
 
 
 def test_all_frames_of_a_window_share_the_noise_of_brows_gaze_chest_and_head_alone():
@@ -138,9 +139,10 @@ def test_a_device_that_draws_its_own_noise_shares_it_in_warm_rows_alone():
     tray = Tray(lay_out(branch, shape, 8), torch.device("cpu"))
     static = StaticBranch(branch, process, times, shape, tray)
     tray["gesture.keys"].copy_(torch.arange(rows))
-    cold = static._noise()  # (draws, B, T, D)
+    audio = torch.zeros(rows, 6, 7)
+    cold = static._noise(audio)  # (draws, B, T, D)
     tray["gesture.count"][1:] = 2.0
-    common = static._noise() - cold
+    common = static._noise(audio) - cold
     assert not common[:, 0].any()
     torch.testing.assert_close(common, common[:, :, :1].expand_as(common), atol=1e-6, rtol=0)
     shared = common[:, 1:, 0, :6]
@@ -167,8 +169,8 @@ def bursting(**changes):
 def loudness(request, branch):
     """How loud each channel (B, D) of a window is, over its own white noise."""
     shape = (len(request.audio), 6, 51 if branch == "expression" else 24)
-    shaped = draw_shaped(request, branch, 0, shape, bursting().description.noise_shape(branch))
-    factors = shaped / draw_noise(request, branch, 0, shape)
+    shaped = WindowNoise(request, branch, shape, bursting().description.noise_shape(branch))
+    factors = shaped.draw(0) / draw_noise(request, branch, 0, shape)
     torch.testing.assert_close(factors, factors[:, :1].expand_as(factors), rtol=1e-4, atol=0)
     return factors[:, 0]
 
@@ -218,9 +220,10 @@ def test_a_device_that_draws_its_own_noise_bursts_alike_in_both_branches():
         static = StaticBranch(branch, process, process.times(steps), shape, tray)
         tray[f"{name}.keys"].copy_(torch.arange(rows))
         tray[f"{name}.burst_keys"].copy_(keys)
-        cold = static._noise()
+        audio = torch.zeros(rows, 2, 7)
+        cold = static._noise(audio)
         tray[f"{name}.count"][1:] = 1.0
-        factors = static._noise() / cold  # (draws, B, T, D)
+        factors = static._noise(audio) / cold  # (draws, B, T, D)
         assert (factors[:, 0] == 1.0).all()
         found[name] = factors[0, 1:, 0]
     torch.testing.assert_close(

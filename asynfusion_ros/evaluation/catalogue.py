@@ -57,6 +57,11 @@ FIGURES: dict[str, FigureInfo] = {
     "head_jaw_coordination": FigureInfo("truth", "correlation of head's and jaw's activity"),
     "hands_jaw_coordination": FigureInfo("truth", "correlation of arms' and jaw's activity"),
     "coordination_gap": FigureInfo("low", "mean difference of these correlations from the truth's"),
+    "head_voice_coordination": FigureInfo(
+        "truth", "correlation of the head's activity with how the voice grows"
+    ),
+    "hands_voice_coordination": FigureInfo("truth", "the same of the arms"),
+    "brows_voice_coordination": FigureInfo("truth", "the same of the brows"),
     "limit_hits": FigureInfo("low", "share of joint positions outside the limits"),
     "seam_ratio": FigureInfo("one", "body's step across window borders over that elsewhere"),
 }

@@ -145,6 +145,8 @@ def measure_take(
     if is_measured(truth, "body"):
         voice = audio_beats_s(recording.samples) if audio_s is None else audio_s
         figures |= _body_figures(clip, recording, ruler, voice)
+    voiced = coordination.measured_parts(coordination.VOICED_BODY, measured)
+    figures |= coordination.voice_coordination(clip, recording.samples, voiced)
     own, theirs = (coordination.coordination(c, measured) for c in (clip, truth))
     if is_measured(truth, "face") and theirs:
         figures |= own
@@ -163,6 +165,7 @@ def _face_figures(clip: MotionClip, recording: Recording, ruler: Ruler) -> Figur
         "lip_vertex_error_mm": lip_vertex_error_mm(clip, truth),
         "face_error": metrics.face_error(clip, truth),
         "blinks_per_minute": coordination.blinks_per_minute(clip),
+        **coordination.voice_coordination(clip, recording.samples, coordination.VOICED_FACE),
     }
     for part in ("jaw", "brows", "gaze"):
         pace = coordination.activity(truth, part).mean()

@@ -15,7 +15,7 @@ from torch import Tensor
 from asynfusion_ros.networks import Features, Known, MannerBatch
 from asynfusion_ros.networks.branch import Exchange
 from asynfusion_ros.sampling.affine import AffineSteps
-from asynfusion_ros.sampling.noise import draw_shaped
+from asynfusion_ros.sampling.noise import WindowNoise
 from asynfusion_ros.sampling.process import Process
 from asynfusion_ros.sampling.staged import Runner
 from asynfusion_ros.sampling.window import WindowRequest
@@ -129,7 +129,8 @@ class BranchWindow:
     def _fill_tables(self, given: Tensor | None) -> None:
         """Make the tables of all steps' updates, and the motion from which they start."""
         factors = AffineSteps.of(self.process, self.times)
-        unique = [self._draw(number) for number in range(factors.draw_count)]
+        own = WindowNoise(self.request, self.name, self._shape, self.process.noise.get(self.name))
+        unique = [own.draw(number) for number in range(factors.draw_count)]
         noise = torch.stack([unique[draw] for draw in factors.draws])  # (N + 1, B, T, D)
         offset = factors.noise * noise  # (N + 1, B, T, D)
         gain = factors.output.expand(-1, 1, self._shape[1], 1)  # (N + 1, 1, T, 1)
@@ -150,10 +151,6 @@ class BranchWindow:
         offset, self._gain, self._keep = (table.to(self._device) for table in tables)
         self.x, self._offset = offset[0], offset[1:]
         self._gain, self._keep = self._gain[1:], self._keep[1:]
-
-    def _draw(self, step: int) -> Tensor:
-        shape = self.process.noise.get(self.name)
-        return draw_shaped(self.request, self.name, step, self._shape, shape)  # (B, T, D)
 
 
 def _pad_known(given: Tensor, frames: int) -> Known:

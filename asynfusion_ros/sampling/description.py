@@ -19,6 +19,7 @@ from asynfusion_ros.motion.normalisation import ChannelStatistics
 from asynfusion_ros.motion.people import OPEN, People, is_correlation
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.noise import GROUPS, NoiseShape, shape_noise
+from asynfusion_ros.sampling.voice_rise import FEATURES, LEVEL, VoiceRise
 
 FORMAT_VERSION = 1
 
@@ -52,6 +53,7 @@ class ModelDescription:
         shared_noise: how much noise the frames of a window that continues motion share in brows,
             gaze, chest and head, in units of their own; more moves them further in slow time.
         bursts: how much brows, lids and head move more and less together from window to window.
+        burst_voice: correlation of that with how the voice rises.
         training: record of how the model was trained: plain values.
         style_names: the styles that the network can be given, in order.
         style: mean and spread of each over the takes it learned from; None where it has no styles.
@@ -78,6 +80,7 @@ class ModelDescription:
     temperatures: Mapping[str, float] = field(default_factory=dict)
     shared_noise: float = 0.0
     bursts: float = 0.0
+    burst_voice: float = 0.0
     training: Mapping[str, Any] = field(default_factory=dict)
     style_names: tuple[str, ...] = ()
     style: ChannelStatistics | None = None
@@ -115,6 +118,7 @@ class ModelDescription:
             "lcm_origin": (self.lcm_origin, 1, self.schedule.steps),
             "shared_noise": (self.shared_noise, 0.0, 4.0),
             "bursts": (self.bursts, 0.0, 2.0),
+            "burst_voice": (self.burst_voice, 0.0, 1.0),
             **{f"temperature of {name}": (v, 0.0, 4.0) for name, v in self.temperatures.items()},
         }
         if self.lcm_form not in LCM_FORMS:
@@ -134,7 +138,9 @@ class ModelDescription:
 
     def noise_shape(self, branch: str) -> NoiseShape | None:
         """Return what the noise of `branch` is; None where it is white."""
-        shape = shape_noise(branch, self.temperatures, self.shared_noise, self.bursts)
+        shape = shape_noise(
+            branch, self.temperatures, self.shared_noise, self.bursts, self._voice_rise()
+        )
         channels = {"expression": self.network.face_dim, "gesture": self.network.body_dim}[branch]
         if shape is not None and len(shape.spread) != channels:
             raise CheckpointError(
@@ -142,6 +148,17 @@ class ModelDescription:
                 f"{branch}; this model has {channels}"
             )
         return shape
+
+    def _voice_rise(self) -> VoiceRise | None:
+        if not self.burst_voice:
+            return None
+        if self.network.audio_dim != FEATURES:
+            raise CheckpointError(
+                f"burst_voice needs the {FEATURES} features of speech; this model has "
+                f"{self.network.audio_dim} channels of its own: set burst_voice to 0"
+            )
+        mean_db, std_db = (float(v[LEVEL]) for v in (self.audio.mean, self.audio.std))
+        return VoiceRise(self.burst_voice, mean_db, std_db, self.fps_hz)
 
     @property
     def people(self) -> People:
@@ -198,6 +215,7 @@ class ModelDescription:
             "temperatures": dict(self.temperatures),
             "shared_noise": self.shared_noise,
             "bursts": self.bursts,
+            "burst_voice": self.burst_voice,
             "features": dict(self.features),
             "features_sha256": self.features_sha256,
             "face": self.face.to_dict(),
@@ -237,6 +255,7 @@ class ModelDescription:
                 temperatures={k: float(v) for k, v in values.get("temperatures", {}).items()},
                 shared_noise=float(values.get("shared_noise", 0.0)),
                 bursts=float(values.get("bursts", 0.0)),
+                burst_voice=float(values.get("burst_voice", 0.0)),
                 features=dict(values["features"]),
                 features_sha256=str(values["features_sha256"]),
                 face=ChannelStatistics.from_dict(values["face"]),

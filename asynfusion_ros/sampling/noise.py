@@ -5,9 +5,10 @@ and head, fast movement comes out as people's, slow movement a quarter to a half
 the noise that all frames of a window share takes them along together (the mixed noise of Ge et
 al., "Preserve Your Own Correlation", 2023). Arms go far enough without.
 
-People move in bursts: head, brows, eyes and arms move much or little at the same time. Branches
-that learned from little hear next to nothing of that from each other, so bursts are in the noise:
-one number of the window, which each branch draws for itself, makes both louder or both quieter.
+People move in bursts: head, brows, eyes and arms move much or little at the same time, and more
+while the voice rises. Branches that learned from little hear next to nothing of that from each
+other, so bursts are in the noise: one number of the window, which each branch draws for itself and
+leads by the voice that both hear, makes both louder or both quieter.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from asynfusion_ros.motion.blendshapes import EYE_NAMES, FACE_NAMES, LID_NAMES, MOUTH_NAMES
 from asynfusion_ros.motion.skeleton import Skeleton
+from asynfusion_ros.sampling.voice_rise import VoiceRise
 from asynfusion_ros.sampling.window import BRANCHES, WindowRequest
 
 Array = npt.NDArray[np.float32]
@@ -52,11 +54,13 @@ class NoiseShape:
         spread: factors of each channel's noise (D,).
         shared: how much noise all frames of a window share, in units of their own, by channel (D,).
         bursts: standard deviation of the loudness' logarithm between windows, by channel (D,).
+        voice: how bursts follow the voice; None where they do not.
     """
 
     spread: Array
     shared: Array
     bursts: Array
+    voice: VoiceRise | None = None
 
     def to(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Return spread, shared and bursts (D,) on a device."""
@@ -65,13 +69,17 @@ class NoiseShape:
 
 
 def shape_noise(
-    branch: str, temperatures: Mapping[str, float], shared: float = 0.0, bursts: float = 0.0
+    branch: str,
+    temperatures: Mapping[str, float],
+    shared: float = 0.0,
+    bursts: float = 0.0,
+    voice: VoiceRise | None = None,
 ) -> NoiseShape | None:
     """Return the noise of a branch at temperatures by group of the face; None where it is white.
 
     `shared` is how much noise the frames of a window share in brows, gaze, chest and head; `bursts`
     how much brows, lids and head become louder and quieter together, gaze and the rest of the body
-    half as much.
+    half as much, and `voice` how that follows the voice.
     """
     face = branch == BRANCHES[0]
     if not shared and not bursts and not (face and temperatures):
@@ -82,7 +90,7 @@ def shape_noise(
         if group in temperatures:
             spread[[FACE_NAMES.index(name) for name in names]] = temperatures[group]
     burst = _burst_face() if face else _burst_body()
-    return NoiseShape(spread, np.float32(shared) * slow, np.float32(bursts) * burst)
+    return NoiseShape(spread, np.float32(shared) * slow, np.float32(bursts) * burst, voice)
 
 
 def _slow_face() -> Array:
@@ -141,34 +149,47 @@ def draw_burst(request: WindowRequest) -> Tensor:
     return number
 
 
-def loudness_of(bursts: Tensor, burst: Tensor) -> Tensor:
-    """Return factors (B, 1, D), about 1 on average, of windows with unit normal `burst` (B,).
+def loudness_of(noise: NoiseShape, bursts: Tensor, burst: Tensor, audio: Tensor) -> Tensor:
+    """Return factors (B, 1 or T, D), about 1 on average, of windows that hear `audio` (B, T, A).
 
-    `bursts` (D,) is the standard deviation of their logarithm, by channel, but for `BURST_LIMIT`.
+    `bursts` (D,), on the device, is the noise's own; `burst` (B,) what was drawn, unit normal. What
+    comes of both goes no farther than `BURST_LIMIT`.
     """
-    number = burst.clamp(-BURST_LIMIT, BURST_LIMIT)[:, None, None]  # (B, 1, 1)
-    return torch.exp(bursts * number - bursts**2 / 2)  # (B, 1, D)
+    voice = noise.voice
+    number = burst[:, None] if voice is None else voice.lead(audio, burst)  # (B, 1 or T)
+    number = number.clamp(-BURST_LIMIT, BURST_LIMIT)[..., None]  # (B, 1 or T, 1)
+    return torch.exp(bursts * number - bursts**2 / 2)  # (B, 1 or T, D)
 
 
-def draw_shaped(
-    request: WindowRequest,
-    branch: str,
-    step: int,
-    shape: tuple[int, ...],
-    noise: NoiseShape | None,
-) -> Tensor:
-    """Return the noise (B, T, D) of a step on the CPU, as `noise` has it."""
-    white = draw_noise(request, branch, step, shape)  # (B, T, D)
-    if noise is None:
-        return white
-    spread, shared, bursts = noise.to(white.device)
-    if request.known(branch) is None:
-        return white * spread
-    if noise.shared.any():
-        white = white + shared * draw_shared(request, branch, step, shape)  # (B, T, D)
-    if noise.bursts.any():
-        white = white * loudness_of(bursts, draw_burst(request))  # (B, T, D)
-    return white * spread
+class WindowNoise:
+    """The noise of one branch in one window, on the CPU, as its shape has it."""
+
+    def __init__(
+        self, request: WindowRequest, branch: str, size: tuple[int, ...], noise: NoiseShape | None
+    ) -> None:
+        """Prepare draws of `size` (B, T, D); white noise where `noise` is None."""
+        self._request, self._branch, self._size = request, branch, size
+        self._shared: Tensor | None = None
+        self._factors: Tensor | None = None  # (D,) or (B, 1 or T, D)
+        if noise is None:
+            return
+        spread, shared, bursts = noise.to(torch.device("cpu"))
+        self._factors = spread
+        if request.known(branch) is None:
+            return
+        if noise.shared.any():
+            self._shared = shared
+        if noise.bursts.any():
+            loudness = loudness_of(noise, bursts, draw_burst(request), request.audio.cpu())
+            self._factors = spread * loudness
+
+    def draw(self, step: int) -> Tensor:
+        """Return the noise (B, T, D) of a step."""
+        noise = draw_noise(self._request, self._branch, step, self._size)  # (B, T, D)
+        if self._shared is not None:
+            common = draw_shared(self._request, self._branch, step, self._size)  # (B, 1, D)
+            noise = noise + self._shared * common  # (B, T, D)
+        return noise if self._factors is None else noise * self._factors  # (B, T, D)
 
 
 def _draw(seed: int, window: int, branch: str, step: int, shape: tuple[int, ...]) -> Tensor:

@@ -14,7 +14,7 @@ from asynfusion_ros.sampling.affine import AffineSteps
 from asynfusion_ros.sampling.counter_noise import burst_keys, row_keys
 from asynfusion_ros.sampling.device_work import Lane, Recorded, Work, WorkDevice
 from asynfusion_ros.sampling.hearing import HearingPlan, Step
-from asynfusion_ros.sampling.noise import draw_shaped
+from asynfusion_ros.sampling.noise import WindowNoise
 from asynfusion_ros.sampling.process import Process
 from asynfusion_ros.sampling.static_branch import StaticBranch, WindowShape, lay_out
 from asynfusion_ros.sampling.tray import Layout, Tray
@@ -120,9 +120,8 @@ class RecordedWindow:
             self.tray.put(f"{branch}.keys", row_keys(request, branch))
             self.tray.put(f"{branch}.burst_keys", burst_keys(request))
             return
-        draws = range(self._draw_counts[branch])
-        shape = self._process.noise.get(branch)
-        noise = [draw_shaped(request, branch, draw, size, shape) for draw in draws]
+        own = WindowNoise(request, branch, size, self._process.noise.get(branch))
+        noise = [own.draw(number) for number in range(self._draw_counts[branch])]
         self.tray.put(f"{branch}.noise", torch.stack(noise), dim=1)
 
     def _layout(self, network: DualBranchDiT) -> Layout:

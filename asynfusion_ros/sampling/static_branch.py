@@ -100,7 +100,7 @@ class StaticBranch:
     def begin(self, audio: Tensor, manner: MannerBatch) -> None:
         """Compute what all steps need from audio (B, T, A), manner and tray; start from noise."""
         self._condition(audio, manner)
-        self._prepare_frames()
+        self._prepare_frames(audio)
 
     def enter(self, step: int) -> BranchState:
         """Return the state at the beginning of a step."""
@@ -146,7 +146,7 @@ class StaticBranch:
         times = self._times[:, None].expand(-1, condition.manner.shape[0])  # (N, B)
         self._modulation.copy_(self.branch.modulate_at(times, condition.manner))
 
-    def _prepare_frames(self) -> None:
+    def _prepare_frames(self, audio: Tensor) -> None:
         """Fill the tables of the steps, and impose known frames on the first noise."""
         known = self._tray[f"{self.branch.name}.known"]  # (B, T, D)
         count = self._tray[f"{self.branch.name}.count"][:, None, None]  # (B, 1, 1)
@@ -157,7 +157,7 @@ class StaticBranch:
         ramp = (1.0 - mask) + mask * risen  # (B, T, 1)
         factor = self._factors
         weight = torch.lerp(1.0 - mask, ramp, factor["fades"])  # (N + 1, B, T, 1)
-        noise = self._noise()[self._draws]  # (N + 1, B, T, D)
+        noise = self._noise(audio)[self._draws]  # (N + 1, B, T, D)
         imposed = factor["signal"] * known + factor["sigma"] * noise  # (N + 1, B, T, D)
         offset = torch.lerp(imposed, factor["noise"] * noise, weight)  # (N + 1, B, T, D)
         self.x.copy_(offset[0])
@@ -165,8 +165,8 @@ class StaticBranch:
         self._gain.copy_((weight * factor["output"])[1:])
         self._keep.copy_((weight * factor["motion"])[1:])
 
-    def _noise(self) -> Tensor:
-        """Return all draws (draws, B, T, D)."""
+    def _noise(self, audio: Tensor) -> Tensor:
+        """Return all draws (draws, B, T, D) of windows that hear `audio` (B, T, A)."""
         if self.shape.host_noise:
             return self._tray[f"{self.branch.name}.noise"]  # shaped already
         flat = normal(self._tray[f"{self.branch.name}.keys"], self._places)
@@ -178,7 +178,8 @@ class StaticBranch:
         warm = self._tray[f"{self.branch.name}.count"][:, None, None] > 0  # (B, 1, 1)
         noise = noise + warm * self._shared * common  # (draws, B, T, D)
         burst = draw_bursts(self._tray[f"{self.branch.name}.burst_keys"])  # (B,)
-        loudness = torch.where(warm, loudness_of(self._bursts, burst), 1.0)  # (B, 1, D)
+        loudness = loudness_of(self._noise_shape, self._bursts, burst, audio)  # (B, 1 or T, D)
+        loudness = torch.where(warm, loudness, 1.0)  # (B, 1 or T, D)
         return noise * loudness * self._spread  # (draws, B, T, D)
 
 

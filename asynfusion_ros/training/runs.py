@@ -145,6 +145,7 @@ def distill_student(
         temperatures=settings.temperatures,
         shared_noise=settings.shared_noise,
         bursts=settings.bursts,
+        burst_voice=settings.burst_voice,
         training=record,
     )
     checkpoint = Checkpoint(
@@ -191,6 +192,7 @@ def _describe(
         temperatures=settings.temperatures,
         shared_noise=settings.shared_noise,
         bursts=settings.bursts,
+        burst_voice=settings.burst_voice,
         features=features,
         features_sha256=FeatureSettings.from_dict(features).identity,
         training={

@@ -111,6 +111,12 @@ class TrainSettings(Settings):
         minimum=0.0,
         maximum=2.0,
     )
+    burst_voice: float = setting(
+        0.0,
+        doc="Correlation of those bursts with how the voice rises",
+        minimum=0.0,
+        maximum=1.0,
+    )
     save_every: int = setting(500, doc="Steps between saved states", minimum=1)
     validate_every: int = setting(500, doc="Steps between validations", minimum=1)
     minutes: float = setting(

@@ -32,7 +32,8 @@ STATE_FILE = "state.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _FREE = (
     *("save_every", "validate_every", "device", "precision", "compile", "threads", "minutes"),
-    *("mouth_temperature", "eyes_temperature", "lids_temperature", "shared_noise", "bursts"),
+    *("mouth_temperature", "eyes_temperature", "lids_temperature", "shared_noise"),
+    *("bursts", "burst_voice"),
 )
 """Settings that may differ when a run is resumed."""
 
