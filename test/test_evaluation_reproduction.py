@@ -1,6 +1,7 @@
 """Reproduced tables: the runs they need, what is said of their order, the whole chain in small."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -218,4 +219,11 @@ def test_table_4_of_a_given_model_is_timed(data, tmp_path, monkeypatch):
     assert set(document["seconds"]["lcm-4-8"]) == {"one thread", "two threads"}
     assert document["rows"]["ddim-25-25"]["fmd"]["seeds"] == 1
     assert "times as fast" in (tmp_path / "pages" / "table4.md").read_text()
+
+    model = untrained_checkpoint(TINY)  # the same weights, sampled otherwise: measured anew
+    warmer = replace(model.description, temperatures={"mouth": 3.0, "eyes": 3.0})
+    replace(model, description=warmer).save(tmp_path / "model")
+    assert main([*command, "--samples", "1", "--results", str(tmp_path / "pages")]) == 0
+    other = json.loads((tmp_path / "pages" / "table4.json").read_text())["rows"]["lcm-4-8"]
+    assert other["fed"]["mean"] != document["rows"]["lcm-4-8"]["fed"]["mean"]
     assert main(words(data, tmp_path, "table2", "--checkpoint", str(tmp_path / "model"))) == 2

@@ -17,6 +17,7 @@ import numpy as np
 from asynfusion_ros.data.prepare import prepare, read_all
 from asynfusion_ros.data.recording import Recording
 from asynfusion_ros.data.windows import PrepareSettings
+from asynfusion_ros.evaluation.catalogue import FIGURES
 from asynfusion_ros.evaluation.controls import (
     CONTROLS,
     Clips,
@@ -142,7 +143,8 @@ class Study:
         config = json.loads((folder / CONFIG_FILE).read_text())
         sampler = variant.sampler(guidance=learned_guidance(config))
         about = {
-            "weights": config["weights_sha256"],
+            "model": sha256_of(config),  # how it is sampled stands beside the weights
+            "figures": list(FIGURES),
             "autoencoders": [e.identity for e in self.ruler.embeddings],
             "takes": [r.name for r in self.held_out],
             "seeds": [seed, samples],
