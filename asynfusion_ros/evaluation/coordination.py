@@ -47,6 +47,12 @@ def activity(clip: MotionClip, part: str) -> Array:
     return np.asarray(steps.mean(axis=1) * clip.fps_hz)
 
 
+def smooth_activity(clip: MotionClip, part: str) -> Array:
+    """Return the activity of a part (T - 1,), smoothed over `SMOOTHING_S`."""
+    size = max(1, round(SMOOTHING_S * clip.fps_hz))
+    return np.asarray(uniform_filter1d(activity(clip, part), size))
+
+
 def coordination(clip: MotionClip, measured: npt.ArrayLike) -> dict[str, float]:
     """Return the correlation of each pair of activities whose joints `measured` (24,) marks."""
     there = measured_parts(_BODY, measured)
@@ -65,7 +71,7 @@ def correlate_activities(
     clip: MotionClip, pairs: Sequence[tuple[str, str]] = PAIRS
 ) -> dict[tuple[str, str], float]:
     """Return the correlation of the smoothed activities of each pair of parts (see `activity`)."""
-    smooth = {part: _smooth_activity(clip, part) for part in {p for q in pairs for p in q}}
+    smooth = {part: smooth_activity(clip, part) for part in {p for q in pairs for p in q}}
     return {(first, second): correlation(smooth[first], smooth[second]) for first, second in pairs}
 
 
@@ -75,7 +81,7 @@ def voice_coordination(
     """Return the correlation of the parts' activities with how the voice (16 kHz) grows."""
     growth = voice_growth_db(samples, len(clip), clip.fps_hz)[:-1]
     return {
-        f"{part}_voice_coordination": correlation(_smooth_activity(clip, part), growth)
+        f"{part}_voice_coordination": correlation(smooth_activity(clip, part), growth)
         for part in parts
     }
 
@@ -83,8 +89,20 @@ def voice_coordination(
 def voice_growth_db(samples: npt.ArrayLike, frames: int, fps_hz: float) -> Array:
     """Return how much louder the 0.5 s from each frame on are than those before it (T,), in dB.
 
-    Means of the level within 1/30 s of each frame, all below `QUIETEST_DB` being silence; at the
-    ends of what there is of them.
+    Means of `voice_level_db`, at the ends of what there is of them.
+    """
+    total = np.concatenate([[0.0], np.cumsum(voice_level_db(samples, frames, fps_hz))])
+    now, reach = np.arange(frames), max(1, round(GROWTH_S * fps_hz))
+    after, before = np.minimum(now + reach, frames), np.maximum(now - reach, 0)
+    later = (total[after] - total[now]) / (after - now)
+    earlier = (total[now] - total[before]) / np.maximum(now - before, 1)
+    return np.asarray(np.where(now > 0, later - earlier, 0.0))
+
+
+def voice_level_db(samples: npt.ArrayLike, frames: int, fps_hz: float) -> Array:
+    """Return the level (T,) [dB of full scale] within 1/30 s of each frame, from 16 kHz.
+
+    All below `QUIETEST_DB` is silence.
     """
     power = np.concatenate([[0.0], np.cumsum(np.square(np.asarray(samples, np.float64)))])
     centre = np.arange(frames) / fps_hz
@@ -93,13 +111,7 @@ def voice_growth_db(samples: npt.ArrayLike, frames: int, fps_hz: float) -> Array
         for side in (-_LEVEL_S, _LEVEL_S)
     )
     mean = (power[high] - power[low]) / np.maximum(high - low, 1)
-    level = 10.0 * np.log10(np.maximum(mean, 10.0 ** (QUIETEST_DB / 10.0)))
-    total = np.concatenate([[0.0], np.cumsum(level)])
-    now, reach = np.arange(frames), max(1, round(GROWTH_S * fps_hz))
-    after, before = np.minimum(now + reach, frames), np.maximum(now - reach, 0)
-    later = (total[after] - total[now]) / (after - now)
-    earlier = (total[now] - total[before]) / np.maximum(now - before, 1)
-    return np.asarray(np.where(now > 0, later - earlier, 0.0))
+    return np.asarray(10.0 * np.log10(np.maximum(mean, 10.0 ** (QUIETEST_DB / 10.0))))
 
 
 def coordination_gap(own: dict[str, float], truth: dict[str, float]) -> float:
@@ -115,11 +127,6 @@ def blinks_per_minute(clip: MotionClip) -> float:
         padded, prominence=BLINK_WEIGHT, distance=max(1, round(0.1 * clip.fps_hz))
     )
     return float(len(peaks) * 60.0 / clip.duration_s)
-
-
-def _smooth_activity(clip: MotionClip, part: str) -> Array:
-    size = max(1, round(SMOOTHING_S * clip.fps_hz))
-    return np.asarray(uniform_filter1d(activity(clip, part), size))
 
 
 def _channels(beginnings: Sequence[str]) -> list[int]:
