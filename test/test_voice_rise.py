@@ -11,7 +11,7 @@ from asynfusion_ros.audio.features import SpeechFeatureExtractor
 from asynfusion_ros.errors import CheckpointError
 from asynfusion_ros.motion.blendshapes import FACE_NAMES
 from asynfusion_ros.sampling import untrained_checkpoint
-from asynfusion_ros.sampling.counter_noise import burst_keys
+from asynfusion_ros.sampling.counter_noise import burst_keys, draw_bursts
 from asynfusion_ros.sampling.description import ModelDescription
 from asynfusion_ros.sampling.graphs import GraphSampler
 from asynfusion_ros.sampling.noise import WindowNoise, draw_noise
@@ -121,22 +121,25 @@ def test_recorded_windows_hear_as_plain_ones_do():
     assert distance(found, deaf) > 1e-3
 
 
-def test_a_device_that_draws_its_own_noise_hears_the_same():
-    model = hearing()
+@pytest.mark.parametrize("name", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_a_device_that_draws_its_own_noise_hears_the_same(name):
+    model, device = hearing(), torch.device(name)
     level = torch.randn(2, 6, generator=torch.Generator().manual_seed(4)) * 5.0
     request = request_of(level)
-    process, branch = sampler(model).process, model.network("lcm").gesture
+    process, branch = sampler(model).process, model.network("lcm").gesture.to(device)
     shape = WindowShape(batch=2, frames=6, emotion=False, host_noise=False)
-    tray = Tray(lay_out(branch, shape, 8), torch.device("cpu"))
+    tray = Tray(lay_out(branch, shape, 8), device)
     static = StaticBranch(branch, process, process.times(8), shape, tray)
+    audio = request.audio.to(device)
     tray["gesture.burst_keys"].copy_(burst_keys(request))
-    cold = static._noise(request.audio)
+    cold = static._noise(audio)
     tray["gesture.count"][:] = 2.0
-    factors = static._noise(request.audio)[0, :, :, HEAD] / cold[0, :, :, HEAD]  # (B, T)
+    factors = (static._noise(audio)[0, :, :, HEAD] / cold[0, :, :, HEAD]).cpu()  # (B, T)
     number = (factors.log() + 0.6**2 / 2) / 0.6
     rise = rises_of(level, 30.0)  # the statistics of an untrained model are 0 and 1
     burst = (number - SHARE * rise) / (1 - SHARE**2) ** 0.5
-    torch.testing.assert_close(burst, burst[:, :1].expand_as(burst), rtol=1e-3, atol=1e-3)
+    expected = draw_bursts(burst_keys(request))[:, None].expand_as(burst)
+    torch.testing.assert_close(burst, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_descriptions_keep_it_and_refuse_what_makes_no_sense():
