@@ -60,17 +60,27 @@ def test_the_level_is_where_the_features_have_it():
 
 
 @pytest.mark.parametrize("fps_hz", [15.0, 30.0, 60.0])
-def test_a_steady_rise_counts_by_its_root_and_a_fall_as_silence(fps_hz):
-    silence = rises_of(torch.full((1, 60), -20.0), fps_hz)
-    torch.testing.assert_close(silence, torch.full((1, 60), -5.5 / 3.0))
-    rising = rises_of(ramp(9.0, fps_hz), fps_hz)[0, 15:-15]
-    torch.testing.assert_close(rising, torch.full_like(rising, (3.0 - 5.5) / 3.0))
-    torch.testing.assert_close(rises_of(ramp(-9.0, fps_hz), fps_hz), silence)
+def test_a_steady_rise_counts_by_its_root(fps_hz):
+    frames = round(2.0 * fps_hz)
+    for db_per_s in (20.0, 30.0):
+        rising = rises_of(ramp(db_per_s, fps_hz, frames, -60.0), fps_hz)[0, 15:-15]
+        torch.testing.assert_close(rising, torch.full_like(rising, (db_per_s**0.5 - 5.5) / 3.0))
+
+
+def test_a_voice_that_fades_or_pauses_moves_least_and_silence_is_nobody():
+    syllables = torch.tensor([-50.0, -20.0] * 3 + [-50.0] * 2).repeat_interleave(8)[None]
+    found = rises_of(syllables, 30.0)[0]
+    onsets, fades = found[[8, 24, 40]], found[[16, 32, 48]]
+    assert (onsets > fades + 1.0).all()
+    torch.testing.assert_close(found[-8:], torch.full((8,), -5.5 / 3.0))  # just after speech
+    for alone in (torch.full((1, 60), -20.0), ramp(-9.0, 30.0), torch.full((1, 60), -80.0)):
+        assert not rises_of(alone, 30.0).any()
+    hum = torch.randn(1, 60, generator=torch.Generator().manual_seed(0)) * 0.2 - 40.0
+    assert float(rises_of(hum, 30.0).abs().max()) < 0.25
 
 
 def test_what_no_one_hears_does_not_rise():
-    low = rises_of(ramp(10.0, 30.0, start_db=-80.0), 30.0)  # ends at -60 dB
-    torch.testing.assert_close(low, rises_of(torch.full((1, 60), -80.0), 30.0))
+    assert not rises_of(ramp(10.0, 30.0, start_db=-80.0), 30.0).any()  # ends at -60 dB
 
 
 def test_the_number_correlates_with_the_voice_by_its_share():
@@ -86,8 +96,8 @@ def test_the_number_correlates_with_the_voice_by_its_share():
 
 
 def test_head_and_brows_grow_livelier_together_where_the_voice_rises():
-    level = torch.full((1, 6), -2.0)
-    level[0, 3:] = 2.0  # a rise of 4 dB: statistics are those of no one
+    level = torch.full((1, 6), -40.0)  # statistics are those of no one: these are dB
+    level[0, 3:] = -10.0
     model = hearing()
     face, body = (loudness(request_of(level), b, model)[0] for b in ("expression", "gesture"))
     torch.testing.assert_close(face[:, BROW], body[:, HEAD], rtol=1e-4, atol=0)
