@@ -63,7 +63,7 @@ def say(player, name, samples, at_s=START_S, chunk=1600, pace_s=0.0, stamp_s=Non
 
 @pytest.mark.parametrize("pace_s", [0.0, 0.03, 0.1, 0.11])
 def test_an_utterance_in_chunks_plays_out_in_sync_and_is_marked(pace_s):
-    engine, player = listen()
+    engine, player = listen(prompt=False)
     samples = speech_like(4.0)
     say(player, "hello", samples, pace_s=pace_s)
     player.run(7.0)
@@ -81,7 +81,7 @@ def test_an_utterance_in_chunks_plays_out_in_sync_and_is_marked(pace_s):
 
 
 def test_another_utterance_interrupts_what_plays_and_comes_on_time():
-    engine, player = listen()
+    engine, player = listen(prompt=False)
     say(player, "long", np.full(20 * RATE_HZ, 0.9, np.float32))
     player.run(3.0)
     cut = len(player.frames)

@@ -224,7 +224,7 @@ def test_memory_and_history_stay_bounded_over_an_hour():
         clock.advance(1.0)
         engine.frame_at(clock.now_s())
         generator.windows.clear()
-    line = engine._worker._stream.line
+    line = engine._worker._arrivals.stream.line
     assert line.head >= 3599 * RATE_HZ
     assert line._ring.capacity < 200 * RATE_HZ
     assert engine.status().counts["windows"] > 8900

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from asynfusion_ros.motion.manner import Manner
+from asynfusion_ros.sampling.description import ModelDescription
+from asynfusion_ros.streaming.governor import Steps
+from asynfusion_ros.streaming.windows import WindowPlan
 
 Array = npt.NDArray[np.float32]
 
@@ -63,6 +67,38 @@ class MotionChunk:
     body: Array
     timings: ChunkTimings
     nan_frames: int = 0
+
+
+class WindowGenerator(Protocol):
+    """What makes motion of a window of audio: MotionGenerator, or a stub in tests."""
+
+    @property
+    def plan(self) -> WindowPlan:
+        """The grid of windows."""
+        ...
+
+    @property
+    def description(self) -> ModelDescription:
+        """What the model knows: speakers, styles, emotions."""
+        ...
+
+    def begin(self, seed: int | None = None, manner: Manner | None = None) -> GeneratorState:
+        """Return the state before window 0."""
+        ...
+
+    def step(
+        self, samples: Array, state: GeneratorState, steps: Steps | None = None
+    ) -> tuple[MotionChunk, GeneratorState]:
+        """Return the new frames of a window and the state after it."""
+        ...
+
+    def reset(self) -> None:
+        """Forget a failure."""
+        ...
+
+    def close(self) -> None:
+        """Free threads and memory."""
+        ...
 
 
 def shorten(state: GeneratorState, overlap: int) -> GeneratorState:

@@ -132,7 +132,8 @@ class Conversation:
                 if each.name != name:
                     continue
                 if each.epoch != epoch:
-                    each.epoch, each.begin_s = epoch, begin_s
+                    said_s = each.end_s - each.begin_s if each.begun else 0.0  # before this stream
+                    each.epoch, each.begin_s = epoch, begin_s - said_s
                 each.end_s = end_s
 
     def hear(self, epoch: int, begin_s: float, end_s: float) -> None:

@@ -12,6 +12,7 @@ from asynfusion_ros.motion.limits import JointLimiter
 from asynfusion_ros.motion.listening import ListeningMotion
 from asynfusion_ros.motion.skeleton import Skeleton
 from asynfusion_ros.sampling.checkpoint import Checkpoint
+from asynfusion_ros.streaming.chunk import WindowGenerator
 from asynfusion_ros.streaming.clock import Clock, SystemClock
 from asynfusion_ros.streaming.conversation import IDLE, Change, Conversation
 from asynfusion_ros.streaming.door import Door
@@ -26,7 +27,7 @@ from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.status import EngineStatus
 from asynfusion_ros.streaming.thread import EngineThread
 from asynfusion_ros.streaming.voice import Voice
-from asynfusion_ros.streaming.worker import WindowGenerator, Worker
+from asynfusion_ros.streaming.worker import Worker
 
 Array = npt.NDArray[np.float32]
 

@@ -97,6 +97,7 @@ class AudioTimeline:
         """Begin a stream whose first sample belongs to `anchor_s`."""
         self.anchor_s = anchor_s
         self.filled = True  # nothing but silence since the last packet
+        self.sound_end_s = anchor_s  # of the last packet
         self._tolerance_s = tolerance_s
         self._counts = counts
         self._ring = AudioRing(capacity_samples)
@@ -141,6 +142,7 @@ class AudioTimeline:
         if cut < len(samples):
             self._append(samples[cut:])
             self.filled = False
+            self.sound_end_s = self.expected_s
         return cut / packet.rate_hz
 
     def fill_to(self, sample: int) -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.motion.manner import Manner
+from asynfusion_ros.streaming.chunk import WindowGenerator
 from asynfusion_ros.streaming.mailbox import Mailbox
 from asynfusion_ros.streaming.settings import EngineSettings
-from asynfusion_ros.streaming.worker import WindowGenerator
 
 
 class Manners:

@@ -43,11 +43,13 @@ class Delay:
         allowance_s: audio later than this counts as silence.
         offset_s: how far the source's stamps lag the clock.
         shift_s: time from a stamp to its pose, in force.
+        head_start_s: how far the source's sound comes ahead of its time, and is shown sooner.
     """
 
     allowance_s: float
     offset_s: float
     shift_s: float
+    head_start_s: float = 0.0
 
 
 class Pace:
@@ -63,12 +65,27 @@ class Pace:
         self._forget()
         self.begin(0.0)
 
-    def begin(self, offset_s: float) -> Delay:
-        """Begin a stream whose stamps lag the clock by `offset_s`; the allowance stays."""
+    def begin(self, offset_s: float, head_start_s: float = 0.0) -> Delay:
+        """Begin a stream whose stamps lag the clock by `offset_s`; the allowance stays.
+
+        Its sound comes `head_start_s` sooner than live sound would, and is shown as much sooner.
+        """
         self._forget()
-        self.delay = replace(self.delay, offset_s=offset_s)
+        self.delay = replace(self.delay, offset_s=offset_s, head_start_s=head_start_s)
         self.delay = replace(self.delay, shift_s=self._wanted_s)
         return self.delay
+
+    def hold_up(self, late_s: float) -> Delay:
+        """Show a stream that nobody has seen yet `late_s` later."""
+        head_start_s = self.delay.head_start_s - late_s
+        self.delay = replace(self.delay, head_start_s=head_start_s)
+        self.delay = replace(self.delay, shift_s=self._wanted_s)
+        return self.delay
+
+    @property
+    def usual_s(self) -> float:
+        """Time from a stamp to its pose where the source neither lags nor leads."""
+        return output_delay_s(self._plan, self._settings, self.delay.allowance_s)
 
     def hear(self, stamp_s: float, duration_s: float, arrival_s: float) -> None:
         """Take in when a packet of the stream came."""
@@ -97,9 +114,7 @@ class Pace:
 
     @property
     def _wanted_s(self) -> float:
-        return output_delay_s(self._plan, self._settings, self.delay.allowance_s) + (
-            self.delay.offset_s
-        )
+        return self.usual_s + self.delay.offset_s - self.delay.head_start_s
 
     def _forget(self) -> None:
         """Know nothing of the source."""

@@ -59,6 +59,11 @@ class EngineSettings(Settings):
         minimum=0.0,
         maximum=5.0,
     )
+    prompt: bool = setting(
+        True,
+        doc="Show an utterance that comes ahead of time as soon as it can be shown, instead of "
+        "the output delay after its stamp; ~/state tells the delay of each",
+    )
     deterministic_patience_s: float = setting(
         5.0,
         doc="In the deterministic mode, audio up to this late still changes the motion",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,8 @@ from asynfusion_ros.streaming.queue import Timeline
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.windows import FPS_HZ, SAMPLE_RATE_HZ, WindowPlan
 
+Array = npt.NDArray[np.float32]
+
 MAX_LEAD_S = 1.0  # motion is made at most this long before it is shown, plus one hop
 RELOCATE_S = 0.5  # after this much late audio the stream is placed anew
 STALE_S = 10.0  # a line of silence that lags more than this (suspend, clock jump) is given up
@@ -33,7 +36,7 @@ class Job:
     """
 
     state: GeneratorState
-    samples: npt.NDArray[np.float32]
+    samples: Array
     provisional: bool
 
 
@@ -80,6 +83,11 @@ class Stream:
         return self._pace.delay.offset_s
 
     @property
+    def _lag_s(self) -> float:
+        """How long after its stamp sound is looked for [s]; negative where it comes ahead."""
+        return self._pace.delay.offset_s - self._pace.delay.head_start_s
+
+    @property
     def _patience_s(self) -> float:
         settings = self._settings
         patience_s = settings.deterministic_patience_s if settings.deterministic else 0.0
@@ -110,6 +118,11 @@ class Stream:
         self._gate.close()
 
     @property
+    def sound_until_s(self) -> float:
+        """When the last sound has been shown [s of the clock]; minus infinity without any."""
+        return self.line.sound_end_s + self.timeline.shift_s if self.speech else -math.inf
+
+    @property
     def expected_s(self) -> float:
         """The stamp that would continue the audio without a gap [s]."""
         return self.line.expected_s
@@ -135,16 +148,42 @@ class Stream:
         late_s = packet.arrival_s - self._offset_s - self.expected_s
         return self.speech and late_s < (0.0 if self.silent else self._allowance_s)
 
+    def motion_before(self, show_s: float) -> tuple[Array, Array] | None:
+        """Return the face and body that a window knows whose first new frame is shown at `show_s`.
+
+        As many frames as ever: where the last ones come too late for that, they are left out, and
+        the first one is held. None where there is no such motion.
+        """
+        state = self._provisional[-1] if self._provisional else self._state
+        if state.face is None or state.body is None:
+            return None
+        made = self._plan.new_frames(state.index).start
+        shown = math.floor((show_s - self.timeline.frame_due_s(0)) * FPS_HZ + 1e-6)
+        late = max(0, made - shown)
+        if late >= len(state.face):
+            return None
+        face, body = (np.roll(known, late, axis=0) for known in (state.face, state.body))
+        face[:late], body[:late] = state.face[0], state.body[0]
+        return face, body
+
     def take(self, packet: Packet) -> list[Packet]:
         """Add a packet where it belongs; return those that belong to a new stream instead."""
         admitted = self._gate.admit(packet, self.line)
         while admitted:
-            jump_s = admitted[0].stamp_s - self.line.expected_s
-            rewound = jump_s < -REWIND_S and not self.line.filled
-            if rewound or jump_s > self._settings.max_queue_s or not self._write(admitted[0]):
+            if self.leaps(admitted[0].stamp_s) or not self._write(admitted[0]):
                 return admitted
             admitted = admitted[1:]
         return []
+
+    def leaps(self, stamp_s: float) -> bool:
+        """Return whether sound of `stamp_s` needs a stream of its own."""
+        jump_s, settings = stamp_s - self.line.expected_s, self._settings
+        if self.line.filled:  # silence reaches ahead of the clock where sound had a head start
+            ahead = self._pace.delay.head_start_s > 0.0
+            back = ahead and jump_s < -settings.stamp_tolerance_s
+        else:
+            back = jump_s < -REWIND_S
+        return back or jump_s > settings.max_queue_s
 
     def next_job(self, now_s: float, compute_s: float = 0.0) -> Job | None:
         """Return the next window that can and should be computed at `now_s`.
@@ -227,8 +266,8 @@ class Stream:
 
     def _due_s(self, now_s: float) -> float:
         """Return the audio time from which on a packet may still come."""
-        return now_s - self._offset_s - self._allowance_s
+        return now_s - self._lag_s - self._allowance_s
 
     def _overdue_s(self, now_s: float, sample: int) -> float:
         """Return how long ago `sample` should have come."""
-        return now_s - self._offset_s - (self.line.anchor_s + sample / SAMPLE_RATE_HZ)
+        return now_s - self._lag_s - (self.line.anchor_s + sample / SAMPLE_RATE_HZ)

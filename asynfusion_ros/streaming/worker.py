@@ -2,70 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from asynfusion_ros.motion.manner import Manner
-from asynfusion_ros.sampling.description import ModelDescription
-from asynfusion_ros.streaming.chunk import GeneratorState, MotionChunk
+from asynfusion_ros.streaming.arrivals import Arrivals
+from asynfusion_ros.streaming.chunk import WindowGenerator
 from asynfusion_ros.streaming.clock import Clock
 from asynfusion_ros.streaming.conversation import Conversation
 from asynfusion_ros.streaming.ear import Ear
-from asynfusion_ros.streaming.gate import LoneGuard
 from asynfusion_ros.streaming.governor import StepGovernor, Steps
-from asynfusion_ros.streaming.intake import Packet, drop
 from asynfusion_ros.streaming.mailbox import Mailbox
-from asynfusion_ros.streaming.pace import Pace, stream_offset_s
+from asynfusion_ros.streaming.pace import Pace
 from asynfusion_ros.streaming.queue import MotionQueue
 from asynfusion_ros.streaming.settings import EngineSettings
 from asynfusion_ros.streaming.status import WARNINGS, WindowMeter
 from asynfusion_ros.streaming.stream import Stream
 from asynfusion_ros.streaming.voice import Voice
-from asynfusion_ros.streaming.windows import WindowPlan
-
-Array = npt.NDArray[np.float32]
 
 MOST_COMPUTE_S = 2.0  # what is expected of a window at most, however long the last one took
 _HOPE = 0.8  # share of that which is expected after windows were left out for it
-CLOCK_JUMP_S = 1.0  # a clock that goes back further than this begins a new stream
-
-
-class WindowGenerator(Protocol):
-    """What makes motion of a window of audio: MotionGenerator, or a stub in tests."""
-
-    @property
-    def plan(self) -> WindowPlan:
-        """The grid of windows."""
-        ...
-
-    @property
-    def description(self) -> ModelDescription:
-        """What the model knows: speakers, styles, emotions."""
-        ...
-
-    def begin(self, seed: int | None = None, manner: Manner | None = None) -> GeneratorState:
-        """Return the state before window 0."""
-        ...
-
-    def step(
-        self, samples: Array, state: GeneratorState, steps: Steps | None = None
-    ) -> tuple[MotionChunk, GeneratorState]:
-        """Return the new frames of a window and the state after it."""
-        ...
-
-    def reset(self) -> None:
-        """Forget a failure."""
-        ...
-
-    def close(self) -> None:
-        """Free threads and memory."""
-        ...
 
 
 class Worker:
@@ -88,7 +45,6 @@ class Worker:
 
         `conversation` is told where utterances lie; `voice` and `ear` tell it who speaks.
         """
-        self._conversation = conversation
         self._voice, self._ear = voice, ear
         self._generator = generator
         self._settings = settings
@@ -104,40 +60,28 @@ class Worker:
         self._meter = WindowMeter(generator.plan.hop_s)
         self._measures: dict[str, Any] = {}
         self._compute_s = 0.0  # of the last window
-        self._lone = LoneGuard(self._counts)
-        self._stream: Stream | None = None
-        self._last_s = clock.now_s()
+        self._arrivals = Arrivals(
+            generator,
+            settings,
+            now_s=clock.now_s(),
+            pace=self._pace,
+            mailbox=mailbox,
+            queue=queue,
+            conversation=conversation,
+            counts=self._counts,
+        )
 
     def reset(self) -> None:
         """Make ready to go on after a failure."""
-        if self._stream is not None:
-            self._stream.close()
-        self._lone.close()
-        self._stream = None
+        self._arrivals.forget()
         self._generator.reset()
 
     def advance(self) -> bool:
         """Take in what came and compute at most one window; return whether one was computed."""
         now_s = self._clock.now_s()
         packets, epoch = self._mailbox.collect()
-        stream = self._stream
-        went_back = now_s < self._last_s - CLOCK_JUMP_S
-        self._last_s = now_s
-        if stream is None or stream.epoch != epoch or went_back or stream.is_stale(now_s):
-            if stream is not None:
-                stream.close()
-            stream = self._begin(None, now_s, epoch)
-            self._lone.close()
-        for packet in packets:
-            for each in self._lone.admit(packet, max(now_s, self._end_s(stream))):
-                stream = self._take(stream, each, now_s)
-        for packet in self._lone.release(now_s):
-            stream = self._take(stream, packet, now_s)
-        self._stream = stream
-        shift_s = self._pace.advance(now_s).shift_s
-        if stream is not None and shift_s != stream.timeline.shift_s:
-            stream.shift(shift_s)
-            self._queue.shift(stream.epoch, shift_s)
+        stream = self._arrivals.receive(packets, epoch, now_s, self._compute_s)
+        self._shift(stream, self._pace.advance(now_s).shift_s)
         if self._voice is not None and stream is not None and stream.speech:
             self._voice.follow(stream.epoch, stream.line)
         if self._ear is not None:
@@ -146,59 +90,11 @@ class Worker:
         self._report()
         return busy
 
-    def _end_s(self, stream: Stream | None) -> float:
-        """Return up to when speech waits; minus infinity where none does."""
-        waits = stream is not None and stream.speech and not stream.silent
-        return stream.expected_s if stream is not None and waits else -math.inf
-
-    def _take(self, stream: Stream | None, packet: Packet, now_s: float) -> Stream | None:
-        """Give a packet to its stream, a new one where needed; None if a flush came between."""
-        if stream is None:
-            drop(packet, "flushed_packets", self._counts)
-            return None
-        if np.isnan(packet.stamp_s):
-            stamp_s = stream.expected_s if stream.continues(packet) else packet.arrival_s
-            packet = replace(packet, stamp_s=stamp_s)
-        foreign = stream.take(packet) if stream.speech else [packet]
-        if not foreign:
-            return stream
-        stream.close()
-        fresh = self._begin(foreign[0], now_s, stream.epoch)
-        for each in foreign:
-            for stranger in [each] if fresh is None else fresh.take(each):
-                drop(stranger, "flushed_packets" if fresh is None else "unplaced", self._counts)
-        return fresh
-
-    def _begin(self, packet: Packet | None, now_s: float, epoch: int) -> Stream | None:
-        """Begin a stream at `packet`, or an idle one; return None if `epoch` has passed."""
-        settings, plan = self._settings, self._generator.plan
-        if packet is None:  # placed such that its first window is due now
-            allowance_s = self._pace.delay.allowance_s
-            anchor_s = now_s - plan.hop_s - plan.look_ahead_s - allowance_s
-            offset_s = 0.0
-        else:
-            anchor_s = packet.stamp_s
-            offset_s = stream_offset_s(packet.arrival_s - anchor_s, settings)
-        shift_s = self._pace.begin(offset_s).shift_s
-        opened = self._mailbox.begin(epoch, anchor_s, shift_s, speech=packet is not None)
-        if opened is None:
-            return None
-        timeline, streams = opened
-        seed = settings.seed + (0 if settings.deterministic else streams)
-        self._counts["streams"] += timeline.speech
-        same = self._mailbox.manner or self._generator.begin(settings.seed).manner  # in all streams
-        state = self._generator.begin(seed, same)
-        source = "" if packet is None else packet.source
-        return Stream(
-            timeline,
-            source,
-            state,
-            plan,
-            settings,
-            counts=self._counts,
-            conversation=self._conversation,
-            pace=self._pace,
-        )
+    def _shift(self, stream: Stream | None, shift_s: float) -> None:
+        """Show a stream `shift_s` after audio time from now on."""
+        if stream is not None and shift_s != stream.timeline.shift_s:
+            stream.shift(shift_s)
+            self._queue.shift(stream.epoch, shift_s)
 
     def _compute(self, stream: Stream, now_s: float) -> bool:
         skipped = self._counts["windows_skipped"]
@@ -210,6 +106,9 @@ class Worker:
         manner = self._mailbox.manner
         state = job.state if manner is None else replace(job.state, manner=manner)
         chunk, after = self._generator.step(job.samples, state, self._governor.steps)
+        late_s = self._clock.now_s() - stream.timeline.frame_due_s(0)
+        if chunk.first_frame == 0 and late_s > 0.0 and self._pace.delay.head_start_s > 0.0:
+            self._shift(stream, self._pace.hold_up(late_s).shift_s)  # lest its first lips be lost
         if not self._queue.push(stream.epoch, chunk.first_frame, chunk.face, chunk.body):
             self._counts["windows_discarded"] += 1
             return True
@@ -233,8 +132,8 @@ class Worker:
 
     def _report(self) -> None:
         steps = self._governor.steps
-        held = 0 if self._stream is None else self._stream.waiting
-        self._counts["samples_waiting"] = held + self._lone.waiting
+        stream = self._arrivals.stream
+        self._counts["samples_waiting"] = self._arrivals.waiting
         report = {
             "counts": Counter(self._counts),
             "expression_steps": steps.expression,
@@ -242,7 +141,7 @@ class Worker:
             "overlap_frames": self._overlap_frames(),
             "pose_stride": steps.pose_stride,
             **self._measures,
-            **({} if self._stream is None else self._stream.report()),
+            **({} if stream is None else stream.report()),
         }
         counts = self._mailbox.publish(report)
         counts.update(self._counts)

@@ -9,7 +9,8 @@ const WATCHED_S = 3.0; // arrivals that count for the delay
 const TOO_EARLY_S = 0.25; // slack that is taken back
 const TOO_LATE_S = 0.03; // lateness that is mended
 const KEPT_S = 4.0; // motion kept
-const RESTART_S = 1.0; // a stamp this far behind the last one begins a new stream
+const RESTART_S = 0.2; // a stamp this far behind the last one begins a new stream
+const SOONER_S = 0.2; // and one that comes so much sooner after its time
 
 export class Timeline {
   constructor() {
@@ -30,7 +31,8 @@ export class Timeline {
 
   push(frame, now) {
     const last = this.frames.at(-1);
-    if (last && frame.stamp < last.stamp - RESTART_S) this.clear();
+    const sooner = last && now - frame.stamp < this.arrivals.at(-1)[1] - SOONER_S;
+    if (sooner || (last && frame.stamp < last.stamp - RESTART_S)) this.clear();
     else if (last && frame.stamp <= last.stamp) return;
     this.frames.push(frame);
     this.received += 1;
