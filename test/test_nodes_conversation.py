@@ -63,8 +63,8 @@ def test_a_dialogue_manager_hears_when_an_utterance_begins_ends_or_is_interrupte
     speak(audio, speech_like(1.0), "first")
     wait_for(lambda: ("ended", "first") in events(states))
     begun = next(m for _, m in states if m.event == "begun")
-    delay_s = node._parts.engine.output_delay_s
-    assert begun.output_delay_s == pytest.approx(delay_s)
+    delay_s = begun.output_delay_s
+    assert 0.0 < delay_s < node._parts.engine.output_delay_s - 0.05  # it came ahead of its time
     shown_s, heard_s = to_seconds(begun.header.stamp), to_seconds(begun.audio_stamp)
     assert shown_s - heard_s == pytest.approx(delay_s, abs=1e-6)
     assert delay_s - 0.01 < shown_s - said_s < delay_s + 1.0  # a busy machine hears it later
@@ -115,7 +115,7 @@ def test_barge_in_to_stillness_with_the_real_model():
     phases = int(os.environ.get("ASYNFUSION_PHASES", "8"))
     speech = load_audio(Path(__file__).parent.parent / "models" / "demo" / "speech.wav")
     with ros_graph() as graph:
-        node, observer = graph.add(AvatarNode), graph.node()
+        node, observer = graph.add(AvatarNode, parameters={"prompt": False}), graph.node()
         wait_for(lambda: node.state == "active", 120.0)
         joints = collect(observer, JointState, interface.JOINT_STATES, interface.MOTION_QOS)
         audio = publisher_of(observer, interface.AUDIO)

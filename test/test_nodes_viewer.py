@@ -9,11 +9,15 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("asynfusion_ros.msg", reason="the messages are not built")
 pytestmark = pytest.mark.ros
 
+from asynfusion_ros.msg import AudioChunk  # noqa: E402
 from ros_helpers import Talker, ros_graph, stub_engine, wait_for  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
 from streaming_stubs import speech_like  # noqa: E402
 
 from asynfusion_ros.errors import ConfigError  # noqa: E402
+from asynfusion_ros.nodes import interface  # noqa: E402
 from asynfusion_ros.nodes.avatar_node import AvatarNode  # noqa: E402
+from asynfusion_ros.nodes.conversions import make_chunk  # noqa: E402
 from asynfusion_ros.nodes.viewer_node import ViewerNode  # noqa: E402
 
 
@@ -22,8 +26,10 @@ class Recorder:
 
     def __init__(self, server):
         self.motion, self.audio, self.status, self.texts, self.robot = [], [], [], [], []
+        self.hushed = []
         server.push_motion = lambda *values: self.motion.append(values)
         server.push_audio = lambda *values: self.audio.append(values)
+        server.push_hush = self.hushed.append
         server.push_status = self.status.append
         server.push_subtitle = self.texts.append
         server.push_robot = lambda *values: self.robot.append(values)
@@ -41,16 +47,52 @@ def test_motion_audio_and_diagnostics_are_handed_over():
         assert abs(time.time() - stamp_s) < 10
         assert len(joints) == len(positions) == 54
         assert len(face) == len(weights) == 52
-        _, samples, rate_hz = seen.audio[0]
+        _, samples, rate_hz, _ = seen.audio[0]
         assert (samples.dtype, len(samples), rate_hz) == (np.int16, 640, 16000)
         assert seen.status[-1]["lifecycle"] in ("active", "inactive", "unconfigured")
+
+
+def test_sound_that_was_interrupted_is_hushed():
+    with ros_graph() as graph:
+        viewer = graph.add(ViewerNode, parameters={"port": 0})
+        seen = Recorder(viewer.server)
+        avatar = graph.add(AvatarNode, make_engine=stub_engine)
+        wait_for(lambda: avatar.state == "active")
+        node = graph.node()
+        audio = node.create_publisher(AudioChunk, interface.AUDIO, interface.AUDIO_QOS)
+        wait_for(lambda: audio.get_subscription_count() == 2)
+        second = speech_like(1.0)
+
+        def say(utterance, rate_hz=16000):
+            audio.publish(make_chunk(second, rate_hz, 0.0, "dialogue", utterance))
+
+        for _ in range(3):
+            say("a")
+        say("a", rate_hz=0)  # refused, and nothing falls over
+        wait_for(lambda: len(seen.audio) == 3)
+        stamps_s = [stamp_s for stamp_s, *_ in seen.audio]
+        assert np.diff(stamps_s) == pytest.approx([1.0, 1.0])
+        say("b")
+        wait_for(lambda: seen.hushed)
+        say("a")
+        wait_for(lambda: viewer._counts["hushed_messages"])
+        say("")
+        wait_for(lambda: len(seen.audio) == 5)
+        flush = node.create_client(Trigger, "/avatar/flush")
+        flush.wait_for_service()
+        flush.call_async(Trigger.Request())
+        a, _, _, b, nameless = (sound for *_, sound in seen.audio)
+        wait_for(lambda: nameless in seen.hushed)
+        say("")  # another sound without a name
+        wait_for(lambda: len(seen.audio) == 6)
+        assert seen.hushed[0] == a
+        assert len({a, b, nameless, seen.audio[-1][-1]}) == 4
+        assert viewer._counts["refused_messages"] == 1
 
 
 def test_subtitles_and_a_robot_are_handed_over():
     from sensor_msgs.msg import JointState
     from std_msgs.msg import String
-
-    from asynfusion_ros.nodes import interface
 
     with ros_graph() as graph:
         viewer = graph.add(ViewerNode, parameters={"port": 0})

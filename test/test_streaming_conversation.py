@@ -132,6 +132,19 @@ def test_a_flush_abandons_the_utterance_as_well():
     assert player.frames[-1][1].state == "idle"
 
 
+def test_a_flush_is_told_of_sound_without_a_name_once_and_only_where_there_was_any():
+    engine, player = listen()
+    engine.flush()
+    player.run(0.1)
+    assert player.events() == []
+    say(player, "", speech_like(6.0), pace_s=0.05)
+    player.run(2.0)
+    engine.flush()
+    engine.flush()
+    player.run(0.1)
+    assert player.events() == [("interrupted", "")]
+
+
 def test_an_utterance_stamped_behind_the_one_before_follows_it():
     engine, player = listen()
     say(player, "a", speech_like(2.0), stamp_s=START_S)

@@ -128,6 +128,61 @@ def test_what_is_shown_lies_between_two_frames_and_waits_for_late_ones(page):
     assert held == -59
 
 
+def test_speech_that_comes_sooner_or_later_than_the_last_has_a_delay_of_its_own(page):
+    # Idling 1 s after its stamps, then an answer 0.15 s after them, then idling again.
+    delays, counts = page.evaluate(
+        """() => {
+            const timeline = new avatar.timeline.constructor();
+            const N = [];
+            const delays = [], counts = [];
+            const push = (first, last, late) => {
+                for (let k = first; k < last; k += 1) {
+                    const stamp = k / 30 - late;
+                    timeline.push(
+                        {stamp, jointNames: N, faceNames: N, positions: [k], weights: [k]}, k / 30);
+                }
+                delays.push(timeline.delay);
+                counts.push(timeline.frames.length);
+            };
+            push(0, 60, 1.0);
+            push(60, 61, 0.15);
+            push(61, 120, 0.15);
+            push(120, 121, 1.0);
+            return [delays, counts];
+        }"""
+    )
+    assert delays == pytest.approx([1.05, 0.2, 0.2, 1.05], abs=1e-6)
+    assert counts == [60, 1, 60, 1]  # nothing is drawn between two timelines
+
+
+def test_what_is_interrupted_falls_silent_and_what_follows_is_heard(page, server):
+    def push(sound, stamp_s):
+        server.push_audio(stamp_s, np.full(16000, 1000, np.int16), 16000, sound)
+
+    def known():
+        return page.evaluate("[avatar.sound.playing.size, avatar.sound.chunks.length]")
+
+    page.evaluate("avatar.sound.unlock()")
+    stamp_s = next(STAMPS_S)
+    push_motion(server, stamp_s)
+    page.wait_for_function(f"avatar.time >= {stamp_s - 0.2}")
+    for second in range(20):
+        push(7, stamp_s + second)
+    page.wait_for_function("avatar.sound.playing.size > 0 && avatar.sound.chunks.length > 10")
+    server.push_hush(7)
+    page.wait_for_function("avatar.sound.hushed.has(7)")
+    assert known() == [0, 0]
+    push(7, stamp_s + 3.0)  # was still on its way
+    push(8, stamp_s + 4.0)
+    page.wait_for_function("avatar.sound.chunks.concat(...avatar.sound.playing.values()).length")
+    heard = page.evaluate(
+        "avatar.sound.chunks.concat(...avatar.sound.playing.values()).map(chunk => chunk.sound)"
+    )
+    assert heard == [8]
+    server.push_hush(8)
+    assert page.errors == []
+
+
 def test_hanging_arm_points_down_and_bent_elbow_brings_the_hand_forward(page):
     # In metres, x to its left, y up, z forward.
     place = "avatar.figure.scene.updateMatrixWorld(true), avatar.figure.place('l_hand').toArray()"

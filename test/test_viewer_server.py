@@ -69,12 +69,22 @@ def test_audio_travels_as_it_was_given(server):
 
     async def act(websocket):
         await websocket.receive_str()
-        server.push_audio(2.25, samples, 22050)
+        server.push_audio(2.25, samples, 22050, 65535)
         return await websocket.receive_bytes()
 
     frame = visit(server, act)
-    assert struct.unpack_from("<B3xId", frame) == (2, 22050, 2.25)
+    assert struct.unpack_from("<BxHId", frame) == (2, 65535, 22050, 2.25)
     np.testing.assert_array_equal(np.frombuffer(frame, "<i2", offset=16), samples)
+
+
+def test_every_sound_that_ends_is_named(server):
+    async def act(websocket):
+        await websocket.receive_str()
+        for sound in (3, 4):
+            server.push_hush(sound)
+        return [json.loads(await websocket.receive_str()) for _ in range(2)]
+
+    assert visit(server, act) == [{"type": "hush", "sound": sound} for sound in (3, 4)]
 
 
 def test_status_is_strict_json_and_tells_how_many_pages_there_are(server):

@@ -126,7 +126,7 @@ def topics_to_record(audio_type: str) -> list[Topic]:
         Topic(interface.JOINT_STATES, JointState, motion),
         Topic(interface.ROBOT_JOINT_STATES, JointState, motion),
         Topic(interface.BLENDSHAPES, FaceBlendshapes, motion),
-        Topic("avatar/state", ConversationState, interface.EVENTS_QOS),
+        Topic(interface.AVATAR_STATE, ConversationState, interface.EVENTS_QOS),
         Topic(interface.DIAGNOSTICS, DiagnosticArray, motion),
         Topic("/rosout", Log, motion),
     ]

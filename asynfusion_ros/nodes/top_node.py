@@ -37,7 +37,7 @@ class TopNode(Node):  # type: ignore[misc]  # rclpy is untyped
             (interface.AUDIO, AudioChunk, interface.AUDIO_QOS),
             (interface.JOINT_STATES, JointState, interface.MOTION_QOS),
             (interface.BLENDSHAPES, FaceBlendshapes, interface.MOTION_QOS),
-            ("avatar/state", ConversationState, interface.EVENTS_QOS),
+            (interface.AVATAR_STATE, ConversationState, interface.EVENTS_QOS),
         )
         for name, kind, qos in topics:
             self._meters[name] = Meter()

@@ -12,16 +12,19 @@ from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
+from asynfusion_ros.audio.resample import check_rate
 from asynfusion_ros.errors import AudioError, MessageError
-from asynfusion_ros.msg import FaceBlendshapes
+from asynfusion_ros.msg import ConversationState, FaceBlendshapes
 from asynfusion_ros.nodes.audio_adapters import open_adapter
 from asynfusion_ros.nodes.conversions import encode_samples, to_seconds
 from asynfusion_ros.nodes.diagnostics import read_diagnostics
 from asynfusion_ros.nodes.interface import (
     AUDIO,
     AUDIO_QOS,
+    AVATAR_STATE,
     BLENDSHAPES,
     DIAGNOSTICS,
+    EVENTS_QOS,
     JOINT_STATES,
     LATCHED_QOS,
     MOTION_QOS,
@@ -36,6 +39,7 @@ from asynfusion_ros.resources import find_path
 from asynfusion_ros.viewer.assets import Assets
 from asynfusion_ros.viewer.avatar_map import AvatarMap
 from asynfusion_ros.viewer.server import ViewerServer
+from asynfusion_ros.viewer.sounds import Sounds
 
 
 class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
@@ -51,6 +55,7 @@ class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self._read_audio = adapter.read
         self._counts: Counter[str] = Counter()
         self._joints: JointState | None = None
+        self._sounds = Sounds()
         self._robot_meshes = find_path(settings.robot_meshes) if settings.robot_meshes else None
         own = AvatarMap.of(find_path(settings.avatar)) if settings.avatar else None
         assets = Assets(settings.look, own)
@@ -61,6 +66,7 @@ class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
         self.create_subscription(JointState, JOINT_STATES, self._take_joints, MOTION_QOS)
         self.create_subscription(FaceBlendshapes, BLENDSHAPES, self._take_face, MOTION_QOS)
         self.create_subscription(adapter.message, AUDIO, self._take_audio, AUDIO_QOS)
+        self.create_subscription(ConversationState, AVATAR_STATE, self._take_state, EVENTS_QOS)
         self.create_subscription(JointState, ROBOT_JOINT_STATES, self._take_robot, MOTION_QOS)
         self.create_subscription(String, ROBOT_DESCRIPTION, self._take_description, LATCHED_QOS)
         self.create_subscription(String, SUBTITLES, self._take_subtitle, MOTION_QOS)
@@ -96,12 +102,24 @@ class ViewerNode(Node):  # type: ignore[misc]  # rclpy is untyped
     def _take_audio(self, message: Any) -> None:
         try:
             sound = self._read_audio(message, self._counts)
+            check_rate(sound.rate_hz)
         except AudioError:
             self._counts["refused_messages"] += 1  # the avatar says why
             return
-        stamp_s = self._now_s() if sound.stamp_s is None else sound.stamp_s
+        duration_s = len(sound.samples) / sound.rate_hz
+        admitted = self._sounds.admit(sound.utterance, sound.stamp_s, duration_s, self._now_s())
+        if admitted is None:
+            self._counts["hushed_messages"] += 1
+            return
+        number, stamp_s = admitted
         samples = np.frombuffer(encode_samples(sound.samples), "<i2")
-        self.server.push_audio(stamp_s, samples, sound.rate_hz)
+        self.server.push_audio(stamp_s, samples, sound.rate_hz, number)
+
+    def _take_state(self, message: ConversationState) -> None:
+        if message.event == ConversationState.EVENT_INTERRUPTED:
+            number = self._sounds.hush(message.utterance)
+            if number is not None:
+                self.server.push_hush(number)
 
     def _take_robot(self, message: JointState) -> None:
         try:

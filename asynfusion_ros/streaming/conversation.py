@@ -76,6 +76,7 @@ class Conversation:
         self._lock = threading.Lock()
         self._live: list[_Utterance] = []
         self._cut: list[_Utterance] = []  # interrupted, and not yet told
+        self._nameless = False  # whether sound without a name came that was not interrupted
         self._abandoned: OrderedDict[str, None] = OrderedDict()
         self._voiced: deque[tuple[int, float, float]] = deque(maxlen=_MOST_VOICED)
         self._other_until_s = -math.inf
@@ -110,6 +111,11 @@ class Conversation:
             self._live.append(_Utterance(name, begin_s, begin_s + duration_s, now_s))
             return "interrupt" if others and not follows else "take"
 
+    def admit_nameless(self) -> None:
+        """Tell that sound without a name came: it is told when that is interrupted, too."""
+        with self._lock:
+            self._nameless = True
+
     def abandon(self) -> None:
         """Interrupt whatever plays or waits: what comes of it from now on is dropped."""
         with self._lock:
@@ -120,8 +126,10 @@ class Conversation:
             self._abandoned[each.name] = None
         while len(self._abandoned) > MOST_ABANDONED:
             self._abandoned.popitem(last=False)
+        if self._nameless:
+            self._cut.append(_Utterance("", 0.0, 0.0, 0.0))
         self._cut += self._live
-        self._live = []
+        self._live, self._nameless = [], False
 
     # ---- the engine thread ---------------------------------------------------------------------
 

@@ -74,6 +74,8 @@ class Door:
                 for piece in pieces:
                     drop(piece, "late_utterance", counts)
                 pieces = []
+        else:
+            self._conversation.admit_nameless()
         self._mailbox.post(pieces, counts)
 
     def push_listen(self, samples: npt.ArrayLike, rate_hz: int) -> None:

@@ -25,7 +25,7 @@ MOST_VALUES = 1000
 MOST_CHARACTERS = 1000
 
 _MOTION_HEAD = struct.Struct("<B3xHHd")  # kind, joints, weights, stamp [s]; 16 bytes
-_AUDIO_HEAD = struct.Struct("<B3xId")  # kind, sample rate [Hz], stamp of the first sample [s]
+_AUDIO_HEAD = struct.Struct("<BxHId")  # kind, sound, sample rate [Hz], stamp of its begin [s]
 
 
 def pack_hello(
@@ -58,10 +58,15 @@ def pack_motion(stamp_s: float, positions_rad: npt.ArrayLike, weights: npt.Array
     return head + joints.tobytes() + face.tobytes()
 
 
-def pack_audio(stamp_s: float, samples: npt.ArrayLike, rate_hz: int) -> bytes:
-    """Return an audio frame: head, then mono int16 samples."""
-    head = _AUDIO_HEAD.pack(AUDIO, rate_hz, stamp_s)
+def pack_audio(stamp_s: float, samples: npt.ArrayLike, rate_hz: int, sound: int = 0) -> bytes:
+    """Return an audio frame of the sound numbered `sound` (uint16): head, then mono int16."""
+    head = _AUDIO_HEAD.pack(AUDIO, sound, rate_hz, stamp_s)
     return head + np.asarray(samples, "<i2").tobytes()
+
+
+def pack_hush(sound: int) -> str:
+    """Return the text that ends the sound numbered `sound`: what plays, waits or comes of it."""
+    return json.dumps({"type": "hush", "sound": sound})
 
 
 def pack_robot_names(joint_names: Sequence[str]) -> str:

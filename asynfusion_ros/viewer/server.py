@@ -128,10 +128,17 @@ class ViewerServer:
         frame = protocol.pack_motion(stamp_s, positions, weights)
         self._call(lambda: self._show(names, frame))
 
-    def push_audio(self, stamp_s: float, samples_int16: npt.ArrayLike, rate_hz: int) -> None:
-        """Play mono int16 samples, the first of which belongs to `stamp_s`."""
-        frame = protocol.pack_audio(stamp_s, samples_int16, rate_hz)
+    def push_audio(
+        self, stamp_s: float, samples_int16: npt.ArrayLike, rate_hz: int, sound: int = 0
+    ) -> None:
+        """Play mono int16 samples, the first of which belongs to `stamp_s`, until `push_hush`."""
+        frame = protocol.pack_audio(stamp_s, samples_int16, rate_hz, sound)
         self._call(lambda: self._each(lambda client: client.post_audio(frame)))
+
+    def push_hush(self, sound: int) -> None:
+        """Stop the sound numbered `sound`, and play nothing more of it."""
+        text = protocol.pack_hush(sound)
+        self._call(lambda: self._each(lambda client: client.post_text(f"hush {sound}", text)))
 
     def push_status(self, status: Mapping[str, Any]) -> None:
         """Show plain values such as rates and latencies."""

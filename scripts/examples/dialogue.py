@@ -46,7 +46,7 @@ from asynfusion_ros.nodes.conversions import make_chunk
 from asynfusion_ros.nodes.interface import AUDIO, AUDIO_QOS
 
 CHUNK_S = 0.05
-AHEAD_S = 1.0  # speech is sent this far ahead of its time, and no further
+AHEAD_S = 1.5  # speech is sent this far ahead of its time, and no further: enough to begin at once
 PAUSE_S = 0.7  # text without an end of sentence is spoken after so long without more of it
 INTERRUPTION_S = 0.25  # the person must speak this long to interrupt
 SYSTEM = "You are a friendly guide. Answer in one to three short sentences of plain text."

@@ -9,7 +9,7 @@ const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 4000;
 
 export class Connection {
-  // `listener` has onState(state), onMotion(frame), onAudio(chunk), onStatus(values), onSubtitle(text), onRobot(frame).
+  // `listener` has onState(state), onMotion(frame), onAudio(chunk), onHush(sound), onStatus(values), onSubtitle(text), onRobot(frame).
   constructor(address, listener) {
     this.address = address;
     this.listener = listener;
@@ -56,6 +56,8 @@ export class Connection {
       this.robot = message.joints;
     } else if (message.type === "subtitle") {
       this.listener.onSubtitle(message.text);
+    } else if (message.type === "hush") {
+      this.listener.onHush(message.sound);
     }
   }
 
@@ -101,6 +103,7 @@ export class Connection {
 
   receiveAudio(view) {
     this.listener.onAudio({
+      sound: view.getUint16(2, true),
       rate: view.getUint32(4, true),
       stamp: view.getFloat64(8, true),
       samples: new Int16Array(view.buffer, 16),

@@ -49,6 +49,7 @@ handle.connection = new Connection(`${location.origin.replace("http", "ws")}/soc
   onMotion: (frame) => timeline.push(frame, now()),
   onRobot: (frame) => robotTimeline.push(frame, now()),
   onAudio: (chunk) => sound.push(chunk),
+  onHush: (number) => sound.hush(number),
   onStatus(values) {
     handle.status = values;
     panel.setStatus(values);
@@ -121,7 +122,7 @@ function connectSound() {
   button.addEventListener("click", async () => {
     if (sound.unlocked) sound.muted = !sound.muted;
     else await unlock();
-    if (sound.muted) sound.hush();
+    if (sound.muted) sound.stop();
     show();
   });
   if (options.sound) unlock();

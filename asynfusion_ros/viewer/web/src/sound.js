@@ -2,6 +2,8 @@
 
 const KEPT_S = 120; // audio that may wait (speech synthesis comes faster than time)
 const AHEAD_S = 0.6; // scheduled this far ahead
+const FADE_S = 0.02; // how fast sound that is interrupted falls silent
+const MOST_HUSHED = 1000; // numbers come again after 65536
 const GAPLESS_S = 0.03; // a chunk this close to the end of the last one follows it without a gap
 
 export class Sound {
@@ -9,6 +11,7 @@ export class Sound {
     this.context = null;
     this.chunks = [];
     this.playing = new Map(); // sources and their chunks, until they end
+    this.hushed = new Set(); // numbers of sounds that were interrupted
     this.end = 0; // context time at which the last scheduled chunk ends
     this.changes = -1;
     this.muted = false;
@@ -27,6 +30,7 @@ export class Sound {
   }
 
   push(chunk) {
+    if (this.hushed.has(chunk.sound)) return;
     const last = this.chunks.at(-1);
     if (last && chunk.stamp < last.stamp) this.chunks = [];
     this.chunks.push(chunk);
@@ -35,13 +39,28 @@ export class Sound {
 
   clear() {
     this.chunks = [];
-    this.hush();
+    this.hushed.clear();
+    this.stop();
   }
 
-  hush() {
-    for (const source of this.playing.keys()) source.stop();
-    this.playing.clear();
-    this.end = 0;
+  // Nothing more is heard of the sound of this number.
+  hush(sound) {
+    this.hushed.add(sound);
+    if (this.hushed.size > MOST_HUSHED) this.hushed.delete(this.hushed.values().next().value);
+    this.chunks = this.chunks.filter((chunk) => chunk.sound !== sound);
+    this.stop((chunk) => chunk.sound === sound);
+  }
+
+  // End what plays, all of it or the chunks that `which` names.
+  stop(which = () => true) {
+    for (const [source, chunk] of this.playing) {
+      if (!which(chunk)) continue;
+      const now = this.context.currentTime;
+      source.fader.gain.setTargetAtTime(0, now, FADE_S / 4);
+      source.stop(now + FADE_S);
+      this.playing.delete(source);
+    }
+    if (this.playing.size === 0) this.end = 0;
   }
 
   // How far the face shown is ahead of the sound that leaves the loudspeaker [s], or null.
@@ -59,7 +78,7 @@ export class Sound {
     if (timeline.changes !== this.changes) {
       this.changes = timeline.changes;
       this.chunks.unshift(...this.playing.values());
-      this.hush();
+      this.stop();
     }
     while (this.chunks.length && this.chunks[0].stamp < time + AHEAD_S) {
       const chunk = this.chunks.shift();
@@ -78,7 +97,8 @@ export class Sound {
     const buffer = context.createBuffer(1, chunk.samples.length, chunk.rate);
     buffer.getChannelData(0).set(Float32Array.from(chunk.samples, (value) => value / 32768));
     const source = new AudioBufferSourceNode(context, { buffer });
-    source.connect(context.destination);
+    source.fader = context.createGain();
+    source.connect(source.fader).connect(context.destination);
     source.onended = () => this.playing.delete(source);
     source.start(start + skip, skip);
     this.playing.set(source, chunk);

@@ -1,0 +1,61 @@
+"""Which sound a page plays: stamps for what has none, and an end for what was interrupted."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from asynfusion_ros.streaming.conversation import MOST_ABANDONED
+
+PAUSE_S = 0.3
+"""Sound without a stamp that comes no later than this goes on where the last ended, as it does
+in the avatar by its `arrival_allowance_s`."""
+
+_NUMBERS = 1 << 16
+
+
+class Sounds:
+    """Gives each utterance a number on the wire, and knows which ones nobody is to hear any more.
+
+    All sound without a name counts as one utterance until it is interrupted, then as another.
+    """
+
+    def __init__(self) -> None:
+        """Know of no sound."""
+        self._numbers: OrderedDict[str, int] = OrderedDict()
+        self._hushed: OrderedDict[str, None] = OrderedDict()
+        self._next = 0
+        self._last = ""  # whose sound came last
+        self._end_s = 0.0  # up to where it reaches
+
+    def admit(
+        self, name: str, stamp_s: float | None, duration_s: float, now_s: float
+    ) -> tuple[int, float] | None:
+        """Return number and stamp [s] of sound that came at `now_s`; None if it is to be silent."""
+        if name in self._hushed:
+            return None
+        if stamp_s is None:
+            goes_on = name == self._last and now_s < self._end_s + PAUSE_S
+            stamp_s = self._end_s if goes_on else now_s
+        self._last, self._end_s = name, stamp_s + duration_s
+        return self._number(name), stamp_s
+
+    def hush(self, name: str) -> int | None:
+        """Return the number of an utterance that was interrupted; None if it was never heard.
+
+        What else comes of it is not admitted. Sound without a name begins anew.
+        """
+        if name:
+            self._hushed[name] = None
+            if len(self._hushed) > MOST_ABANDONED:
+                self._hushed.popitem(last=False)
+        if name == self._last:
+            self._end_s = 0.0
+        return self._numbers.pop(name, None)
+
+    def _number(self, name: str) -> int:
+        if name not in self._numbers:
+            self._numbers[name] = self._next
+            self._next = (self._next + 1) % _NUMBERS
+            if len(self._numbers) > MOST_ABANDONED:
+                self._numbers.popitem(last=False)
+        return self._numbers[name]
