@@ -1,5 +1,6 @@
 """Utterances, their markers and listening, through the topics of a running node."""
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -76,6 +77,11 @@ def test_a_dialogue_manager_hears_when_an_utterance_begins_ends_or_is_interrupte
         ("begun", "first"), ("ended", "first"), ("begun", "second"),
         ("interrupted", "second"), ("begun", "third"), ("ended", "third"),
     ]  # fmt: skip
+    early = next(m for _, m in states if m.output_delay_s < node._parts.engine.output_delay_s)
+    assert (early.event, early.utterance) in [("", ""), ("begun", "first")]
+    for before, after in itertools.pairwise(m for _, m in states):
+        if before.event in ("ended", "interrupted") and not after.event:
+            assert (after.utterance, after.played_s) == ("", 0.0)
     late = collect(graph.node("late"), ConversationState, STATE_TOPIC, interface.EVENTS_QOS)
     wait_for(lambda: events(late) and events(late)[-1] == ("ended", "third"))
 

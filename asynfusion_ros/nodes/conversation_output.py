@@ -22,20 +22,18 @@ class ConversationOutput:
         """Create the publisher."""
         self._node = node
         self._frame_id = frame_id
-        self._last: Change | None = None
+        self._told = False
         self._delay_s = 0.0
         self._publisher = node.create_publisher(ConversationState, CONVERSATION_STATE, EVENTS_QOS)
 
     def publish(self, engine: AvatarEngine, frame: PlaybackFrame, clock_s: float) -> None:
         """Send what has changed since the last call, by the frame shown at `clock_s`."""
         changes = engine.take_changes()
-        if self._last is not None and not changes and self._is_late(engine.delay_s):
-            changes = [
-                self._last._replace(clock_s=clock_s, audio_time_s=frame.audio_time_s, event="")
-            ]
+        if self._told and not changes and self._is_late(engine.delay_s):
+            changes = [engine.restate(clock_s, frame.audio_time_s)]
         for change in changes:
             self._publisher.publish(self._message(change, engine.delay_s))
-            self._last, self._delay_s = change, engine.delay_s
+            self._told, self._delay_s = True, engine.delay_s
 
     def _is_late(self, delay_s: float) -> bool:
         """Return whether the delay is another than was told."""

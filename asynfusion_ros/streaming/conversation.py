@@ -197,6 +197,12 @@ class Conversation:
             self._changes.clear()
             return changes
 
+    def restate(self, clock_s: float, audio_time_s: float) -> Change:
+        """Return what goes on at `clock_s`, though nothing has changed."""
+        with self._lock:
+            playing = next((each for each in self._live if each.begun), None)
+            return self._change(clock_s, audio_time_s, "", playing)
+
     @property
     def playing(self) -> str:
         """Name of the utterance that is on screen; empty where there is none."""
@@ -246,5 +252,10 @@ class Conversation:
         self, clock_s: float, audio_time_s: float, event: str, about: _Utterance | None
     ) -> None:
         self._told = True
+        self._changes.append(self._change(clock_s, audio_time_s, event, about))
+
+    def _change(
+        self, clock_s: float, audio_time_s: float, event: str, about: _Utterance | None
+    ) -> Change:
         name, played_s = ("", 0.0) if about is None else (about.name, about.played_s)
-        self._changes.append(Change(clock_s, audio_time_s, self.state, event, name, played_s))
+        return Change(clock_s, audio_time_s, self.state, event, name, played_s)

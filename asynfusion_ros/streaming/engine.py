@@ -225,6 +225,10 @@ class AvatarEngine:
         """Return what has changed in the conversation since the last call (see frame_at)."""
         return self._conversation.take_changes()
 
+    def restate(self, clock_s: float, audio_time_s: float) -> Change:
+        """Return what goes on in the conversation, though nothing has changed."""
+        return self._conversation.restate(clock_s, audio_time_s)
+
     @property
     def pose_stride(self) -> int:
         """Every how many-th pose is worth publishing; more than 1 under overload only."""
