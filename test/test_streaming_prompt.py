@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from streaming_stubs import RATE_HZ, START_S, StubGenerator, expected_faces, speech_like
 from test_streaming_conversation import listen, say
@@ -24,9 +24,6 @@ class Remembering(StubGenerator):
     def __init__(self, **options):
         super().__init__(**options)
         self.known = []
-
-    def begin(self, seed=None, manner=None):
-        return super().begin(seed, manner)
 
     def step(self, samples, state, steps=None):
         self.known.append(state.face)
@@ -162,14 +159,16 @@ def test_a_first_window_that_takes_longer_than_the_last_one_loses_no_lips():
     assert_in_sync(player, samples, LATER_S, skip_s=0.15)
 
 
-@pytest.mark.parametrize("late_s", [1.2, 1.3, 1.4, 1.45])
-def test_a_second_sentence_that_comes_just_in_time_follows_without_a_gap(late_s):
+@pytest.mark.parametrize("stamped", [True, False])
+@pytest.mark.parametrize("late_s", [0.8, 1.0, 1.2, 1.3, 1.4, 1.45])
+def test_a_second_sentence_that_comes_just_in_time_follows_without_a_gap(late_s, stamped):
     engine, player = listen()
     samples = speech_like(4.0)
     half = round(1.5 * RATE_HZ)
     for start in range(0, len(samples), CHUNK):
         stamp_s = LATER_S + start / RATE_HZ
         at_s = LATER_S + (late_s if start >= half else 0.0)
+        stamp_s = stamp_s if stamped else None
         player.send(at_s, stamp_s, samples[start : start + CHUNK], utterance="a")
     player.run(9.0)
     assert player.events() == [("begun", "a"), ("ended", "a")]
@@ -247,14 +246,15 @@ def test_the_moment_is_the_soonest_that_all_allow(in_hand_s, delay_s, compute_s,
     talkspurt = start.pick(scene)
     assert talkspurt is not None  # it has waited long enough, whatever it is
     assert [p.stamp_s for p in talkspurt.packets] == [LATER_S]
-    soonest_s = max(LATER_S + 0.1 + delay_s - packet.duration_s, scene.sound_until_s)
-    if talkspurt.show_s is None:
-        late = soonest_s > scene.motion_until_s or compute_s > motion_s - 0.2
-        assert late or max(soonest_s, LATER_S + compute_s) > LATER_S + delay_s - 0.3
-        return
-    assert talkspurt.show_s >= max(soonest_s, LATER_S + 0.1 + compute_s)
-    assert talkspurt.show_s <= LATER_S + delay_s - LEAST_GAIN_S
-    assert talkspurt.show_s <= max(soonest_s, LATER_S + 0.12 + 1.25 * compute_s) + 1e-9
+    moment_s = max(
+        LATER_S + 0.1 + delay_s - in_hand_s,  # as much sooner as there is sound in hand
+        LATER_S + 0.1 + 0.02 + 1.25 * compute_s,  # a window takes that long
+        scene.sound_until_s,
+    )
+    gained_s, hole_s = LATER_S + delay_s - moment_s, moment_s - scene.motion_until_s
+    assume(min(abs(gained_s - LEAST_GAIN_S), abs(hole_s - 0.1)) > 1e-4)
+    worth_it = gained_s > LEAST_GAIN_S and hole_s < 0.1
+    assert talkspurt.show_s == (pytest.approx(moment_s, abs=1e-4) if worth_it else None)
 
 
 @settings(max_examples=25, deadline=None)
@@ -276,6 +276,7 @@ def test_whatever_the_pace_no_sound_is_lost_or_shown_before_its_time(seed):
     player.run(at_s - START_S + 5.0)
     counts = engine.status().counts
     assert counts["samples_waiting"] == 0
+    assert counts["other_source"] <= counts["barge_ins"]  # a stray that waited for the next
     assert counts["samples_in"] == counts["samples_used"] + counts["samples_dropped"]
     assert all(frame.audio_time_s <= now_s + 1e-9 for now_s, frame in player.frames)
     assert {name for event, name in player.events() if event != "begun"} == {"0", "1", "2"}

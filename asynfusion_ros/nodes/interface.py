@@ -9,7 +9,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 AUDIO: Final = "audio"
 LISTEN_AUDIO: Final = "listen/audio"
 CONVERSATION_STATE: Final = "~/state"
-AVATAR_STATE: Final = "avatar/state"  # the same, for those who listen
+AVATAR_STATE: Final = CONVERSATION_STATE.replace("~", "avatar")  # as others name it
 JOINT_STATES: Final = "joint_states"
 BLENDSHAPES: Final = "face/blendshapes"
 BLENDSHAPE_NAMES: Final = "face/blendshape_names"

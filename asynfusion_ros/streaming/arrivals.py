@@ -99,6 +99,8 @@ class Arrivals:
 
     def _greet(self, stream: Stream | None, packet: Packet, now_s: float) -> Stream | None:
         """Give a packet to its stream, unless it begins an utterance that may be ahead of time."""
+        if stream is not None and not self._prompt.waiting:
+            packet = stream.stamp(packet)
         for each in self._prompt.admit(packet, self._may_begin(stream, packet)):
             stream = self._take(stream, each, now_s)
         return stream
@@ -111,7 +113,8 @@ class Arrivals:
         planned = packet.stamp_s > packet.arrival_s + PLANNED_S
         if stream is None or not stream.speech:
             return not planned
-        return stream.silent and (not planned or stream.leaps(packet.stamp_s))
+        rests = stream.silent and not stream.waiting
+        return rests and (not planned or stream.leaps(packet.stamp_s))
 
     def _start_promptly(
         self, stream: Stream | None, now_s: float, compute_s: float
@@ -143,9 +146,7 @@ class Arrivals:
         if stream is None:
             drop(packet, "flushed_packets", self._counts)
             return None
-        if np.isnan(packet.stamp_s):
-            stamp_s = stream.expected_s if stream.continues(packet) else packet.arrival_s
-            packet = replace(packet, stamp_s=stamp_s)
+        packet = stream.stamp(packet)
         foreign = stream.take(packet) if stream.speech else [packet]
         if not foreign:
             return stream

@@ -78,9 +78,12 @@ class SourceGate:
 
     def admit(self, packet: Packet, line: AudioTimeline) -> list[Packet]:
         """Return the packets to write now: none, this one, or a stray and this one."""
+        stray = self._stray
+        follows = stray is not None and abs(packet.stamp_s - stray.end_s) <= self._tolerance_s
         if line.filled:  # nobody speaks: whoever comes now is the source
+            follows = follows and packet.source == self._source
             self._source = packet.source
-            return [packet]
+            return self._with_stray(packet, follows)
         if packet.source != self._source:
             drop(packet, "other_source", self._counts)
             return []
@@ -90,10 +93,8 @@ class SourceGate:
         if -REWIND_S < packet.end_s - line.expected_s <= self._tolerance_s:
             drop(packet, "duplicates", self._counts)
             return []
-        stray = self._stray
-        if stray is not None and abs(packet.stamp_s - stray.end_s) <= self._tolerance_s:
-            self._stray = None
-            return [stray, packet]
+        if follows:
+            return self._with_stray(packet, True)
         self._drop_stray()
         self._stray = packet
         return []
@@ -107,6 +108,11 @@ class SourceGate:
         return stray
 
     @property
+    def stray(self) -> Packet | None:
+        """The packet that waits for the next one."""
+        return self._stray
+
+    @property
     def waiting(self) -> int:
         """Samples of the stray that waits for the next packet."""
         return 0 if self._stray is None else len(self._stray.samples)
@@ -114,6 +120,15 @@ class SourceGate:
     def close(self) -> None:
         """End with the stream: a stray that waits is dropped."""
         self._drop_stray()
+
+    def _with_stray(self, packet: Packet, follows: bool) -> list[Packet]:
+        """Return a packet that is let in, and before it the stray, if that `follows`."""
+        stray = self._stray
+        if stray is not None and follows:
+            self._stray = None
+            return [stray, packet]
+        self._drop_stray()
+        return [packet]
 
     def _drop_stray(self) -> None:
         if self._stray is not None:

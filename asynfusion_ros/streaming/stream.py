@@ -73,6 +73,7 @@ class Stream:
         self._state = state
         self._provisional: list[GeneratorState] = []
         self._late_s = 0.0
+        self._utterance = ""  # of the last sound
 
     @property
     def _allowance_s(self) -> float:
@@ -143,10 +144,15 @@ class Stream:
         if shift_s != self.timeline.shift_s:
             self.timeline = replace(self.timeline, shift_s=shift_s)
 
-    def continues(self, packet: Packet) -> bool:
-        """Whether a packet without a stamp goes on where the audio ends: what is late does."""
-        late_s = packet.arrival_s - self._offset_s - self.expected_s
-        return self.speech and late_s < (0.0 if self.silent else self._allowance_s)
+    def stamp(self, packet: Packet) -> Packet:
+        """Return the packet with a stamp: its own, or where its sound goes on, or its arrival."""
+        if not math.isnan(packet.stamp_s):
+            return packet
+        stray, end_s = self._gate.stray, self.line.sound_end_s
+        name, end_s = (self._utterance, end_s) if stray is None else (stray.utterance, stray.end_s)
+        in_time = packet.arrival_s - self._offset_s < end_s + self._allowance_s
+        goes_on = self.speech and in_time and packet.utterance == name
+        return replace(packet, stamp_s=end_s if goes_on else packet.arrival_s)
 
     def motion_before(self, show_s: float) -> tuple[Array, Array] | None:
         """Return the face and body that a window knows whose first new frame is shown at `show_s`.
@@ -237,6 +243,7 @@ class Stream:
             self._counts["late_packets"] += 1
         if cut_s < packet.duration_s:
             self._provisional.clear()
+            self._utterance = packet.utterance
         forgiven_s = _FORGIVEN_LATENESS * packet.duration_s
         self._late_s = max(0.0, self._late_s + cut_s - forgiven_s)
         if self._late_s >= RELOCATE_S:  # it is heard in the next stream

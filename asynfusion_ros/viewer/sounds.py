@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from asynfusion_ros.streaming.conversation import MOST_ABANDONED
 
-PAUSE_S = 0.3
+PAUSE_S = 0.2
 """Sound without a stamp that comes no later than this goes on where the last ended, as it does
 in the avatar by its `arrival_allowance_s`."""
 
@@ -26,6 +26,7 @@ class Sounds:
         self._next = 0
         self._last = ""  # whose sound came last
         self._end_s = 0.0  # up to where it reaches
+        self._due_s = 0.0  # by when more of it must have come, to go on from there
 
     def admit(
         self, name: str, stamp_s: float | None, duration_s: float, now_s: float
@@ -34,9 +35,10 @@ class Sounds:
         if name in self._hushed:
             return None
         if stamp_s is None:
-            goes_on = name == self._last and now_s < self._end_s + PAUSE_S
+            goes_on = name == self._last and now_s < self._due_s
             stamp_s = self._end_s if goes_on else now_s
         self._last, self._end_s = name, stamp_s + duration_s
+        self._due_s = max(self._end_s, now_s + duration_s) + PAUSE_S  # their clock may be slow
         return self._number(name), stamp_s
 
     def hush(self, name: str) -> int | None:
@@ -49,7 +51,7 @@ class Sounds:
             if len(self._hushed) > MOST_ABANDONED:
                 self._hushed.popitem(last=False)
         if name == self._last:
-            self._end_s = 0.0
+            self._due_s = 0.0
         return self._numbers.pop(name, None)
 
     def _number(self, name: str) -> int:

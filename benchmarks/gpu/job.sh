@@ -71,6 +71,9 @@ case $job in
       --json "$OUT/bench.json" --page "$OUT/bench.md"
     "$PYTHON" -m asynfusion_ros.bench.replay --device "$device" "${base[@]}" "${replay[@]}" \
       --json "$OUT/replay.json"
+    if "$PYTHON" -c 'import asynfusion_ros.msg' 2>/dev/null; then
+      "$PYTHON" benchmarks/first_pose.py --device "$device" --checkpoint "$(model)" --json "$OUT/first_pose.json"
+    fi
     ;;
   timeline)
     "$PYTHON" -m asynfusion_ros.bench.timeline --device "$device" "${base[@]}" --out "$OUT/timeline.png"
