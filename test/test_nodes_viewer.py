@@ -9,15 +9,15 @@ pytest.importorskip("rclpy", reason="rclpy is not installed")
 pytest.importorskip("asynfusion_ros.msg", reason="the messages are not built")
 pytestmark = pytest.mark.ros
 
-from asynfusion_ros.msg import AudioChunk  # noqa: E402
-from ros_helpers import Talker, ros_graph, stub_engine, wait_for  # noqa: E402
+from asynfusion_ros.msg import AudioChunk, ConversationState  # noqa: E402
+from ros_helpers import Talker, collect, ros_graph, stub_engine, wait_for  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from streaming_stubs import speech_like  # noqa: E402
 
 from asynfusion_ros.errors import ConfigError  # noqa: E402
 from asynfusion_ros.nodes import interface  # noqa: E402
 from asynfusion_ros.nodes.avatar_node import AvatarNode  # noqa: E402
-from asynfusion_ros.nodes.conversions import make_chunk  # noqa: E402
+from asynfusion_ros.nodes.conversions import make_chunk, to_seconds  # noqa: E402
 from asynfusion_ros.nodes.viewer_node import ViewerNode  # noqa: E402
 
 
@@ -50,6 +50,34 @@ def test_motion_audio_and_diagnostics_are_handed_over():
         _, samples, rate_hz, _ = seen.audio[0]
         assert (samples.dtype, len(samples), rate_hz) == (np.int16, 640, 16000)
         assert seen.status[-1]["lifecycle"] in ("active", "inactive", "unconfigured")
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.6, 1.3])
+def test_page_and_avatar_agree_when_sound_without_stamps_is_heard(late_s):
+    with ros_graph() as graph:
+        viewer = graph.add(ViewerNode, parameters={"port": 0})
+        seen = Recorder(viewer.server)
+        avatar = graph.add(AvatarNode, make_engine=stub_engine)
+        wait_for(lambda: avatar.state == "active")
+        node = graph.node()
+        states = collect(
+            node, ConversationState, f"/{interface.AVATAR_STATE}", interface.EVENTS_QOS
+        )
+        audio = node.create_publisher(AudioChunk, interface.AUDIO, interface.AUDIO_QOS)
+        wait_for(lambda: audio.get_subscription_count() == 2)
+        second = speech_like(1.0)
+        for pause_s in (late_s, 0.0):  # the second sentence before the first ends, or after
+            for piece in np.split(second, 4):
+                audio.publish(make_chunk(piece, 16000, 0.0, "dialogue", "a"))
+            time.sleep(pause_s)
+
+        def ends_s():
+            return [to_seconds(m.audio_stamp) for _, m in states if m.event == "ended"]
+
+        wait_for(lambda: len(ends_s()) == (2 if late_s > 1 else 1))
+        last_s, samples, rate_hz, _ = seen.audio[-1]
+        assert len(seen.audio) == 8
+        assert ends_s()[-1] == pytest.approx(last_s + len(samples) / rate_hz, abs=0.03)
 
 
 def test_sound_that_was_interrupted_is_hushed():

@@ -83,18 +83,17 @@ class SourceGate:
         if line.filled:  # nobody speaks: whoever comes now is the source
             follows = follows and packet.source == self._source
             self._source = packet.source
-            return self._with_stray(packet, follows)
+            return self._let_in(packet, follows)
         if packet.source != self._source:
             drop(packet, "other_source", self._counts)
             return []
         if abs(packet.stamp_s - line.expected_s) <= self._tolerance_s:
-            self._drop_stray()
-            return [packet]
+            return self._let_in(packet, follows=False)
         if -REWIND_S < packet.end_s - line.expected_s <= self._tolerance_s:
             drop(packet, "duplicates", self._counts)
             return []
         if follows:
-            return self._with_stray(packet, True)
+            return self._let_in(packet, follows=True)
         self._drop_stray()
         self._stray = packet
         return []
@@ -121,7 +120,7 @@ class SourceGate:
         """End with the stream: a stray that waits is dropped."""
         self._drop_stray()
 
-    def _with_stray(self, packet: Packet, follows: bool) -> list[Packet]:
+    def _let_in(self, packet: Packet, follows: bool) -> list[Packet]:
         """Return a packet that is let in, and before it the stray, if that `follows`."""
         stray = self._stray
         if stray is not None and follows:
