@@ -8,7 +8,7 @@ pytest.importorskip("mcap_ros2", reason="mcap-ros2-support is not installed")
 import soundfile
 from mcap_ros2.writer import Writer
 
-from asynfusion_ros.audio.mcap import AUDIO_CHUNK, read_sound_mcap
+from asynfusion_ros.audio.mcap import AUDIO_CHUNK, CONVERSATION_STATE, read_sound_mcap
 from asynfusion_ros.cli import main
 from asynfusion_ros.errors import AudioError, MotionFileError
 from asynfusion_ros.motion.blendshapes import ARKIT_NAMES, FACE_NAMES
@@ -27,6 +27,7 @@ CHUNK = (
     "std_msgs/Header header\nstring source\nuint32 sample_rate\nuint8 channels\nstring encoding\n"
     f"uint8[] data\nstring utterance\n{HEADER}"
 )
+STATE = "string event\nstring utterance\nfloat64 played_s\n"
 
 
 def header(time_s):
@@ -50,22 +51,23 @@ def joints_at(time_s, names=SKELETON.robot_joint_names, angle=0.1):
     )
 
 
-def chunk_at(time_s, samples, rate_hz=16000):
+def chunk_at(time_s, samples, utterance=""):
     data = np.rint(32767 * np.asarray(samples)).astype("<i2").tobytes()
     return {
-        "header": header(time_s), "source": "me", "sample_rate": rate_hz, "channels": 1,
-        "encoding": "S16LE", "data": data, "utterance": "",
+        "header": header(time_s), "source": "me", "sample_rate": 16000, "channels": 1,
+        "encoding": "S16LE", "data": data, "utterance": utterance,
     }  # fmt: skip
 
 
-def write(path, messages):
+def write(path, messages, moments_ns=None):
     """Messages are (topic, kind, message)."""
-    texts = {**DEFINITIONS, AUDIO_CHUNK: CHUNK}
+    texts = {**DEFINITIONS, AUDIO_CHUNK: CHUNK, CONVERSATION_STATE: STATE}
     with path.open("wb") as file:
         writer = Writer(file)
         schemas = {kind: writer.register_msgdef(kind, text) for kind, text in texts.items()}
-        for number, (topic, kind, message) in enumerate(messages):
-            writer.write_message(topic, schemas[kind], message, number)
+        moments_ns = range(len(messages)) if moments_ns is None else moments_ns
+        for moment_ns, (topic, kind, message) in zip(moments_ns, messages, strict=True):
+            writer.write_message(topic, schemas[kind], message, moment_ns)
         writer.finish()
     return path
 
@@ -186,6 +188,34 @@ def test_sound_lies_where_its_stamps_say(tmp_path):
     late = read_sound_mcap(path, 10.05, 0.1)  # begins within the first piece
     np.testing.assert_allclose(late, np.concatenate([tone[800:], tone[:800]]), atol=1e-3)
     assert read_sound_mcap(write(tmp_path / "b.mcap", []), 0.0, 1.0) is None
+
+
+def test_sound_without_stamps_lies_where_the_avatar_took_it_to_be(tmp_path):
+    tone = 0.5 * np.sin(np.arange(1600) / 5)
+    pieces = [chunk_at(0.0, tone, "a") for _ in range(4)]
+    moments_ns = [5_000_000_000, 5_001_000_000, 5_350_000_000, 7_000_000_000]
+    path = write(tmp_path / "a.mcap", [("/audio", AUDIO_CHUNK, p) for p in pieces], moments_ns)
+    samples = read_sound_mcap(path, 4.0, 4.0)
+    expected = np.zeros(4 * 16000)
+    for place_s in (1.0, 1.1, 1.2, 3.0):
+        expected[round(place_s * 16000) :][:1600] = tone
+    np.testing.assert_allclose(samples, expected, atol=1e-3)
+
+
+def test_the_rest_of_what_was_interrupted_is_not_heard(tmp_path):
+    tone = 0.5 * np.sin(np.arange(16000) / 5)
+    state = {"event": "interrupted", "utterance": "a", "played_s": 1.25}
+    messages = [
+        *(("/audio", AUDIO_CHUNK, chunk_at(10.0 + k, tone, "a")) for k in range(3)),
+        ("/audio", AUDIO_CHUNK, chunk_at(12.5, tone[:1600], "b")),
+        ("/avatar/state", CONVERSATION_STATE, state),
+        ("/audio", AUDIO_CHUNK, chunk_at(13.0, tone, "a")),  # was still on its way
+    ]
+    samples = read_sound_mcap(write(tmp_path / "a.mcap", messages), 10.0, 4.0)
+    expected = np.zeros(4 * 16000)
+    expected[:16000], expected[16000:20000] = tone, tone[:4000]
+    expected[40000:41600] = tone[:1600]
+    np.testing.assert_allclose(samples, expected, atol=1e-3)
 
 
 def test_sound_that_makes_no_sense_is_refused(tmp_path):

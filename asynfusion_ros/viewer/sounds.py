@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from asynfusion_ros.audio.stamps import Stamper
 from asynfusion_ros.streaming.conversation import MOST_ABANDONED
-
-PAUSE_S = 0.2
-"""Sound without a stamp that comes no later than this goes on where the last ended, as it does
-in the avatar by its `arrival_allowance_s`."""
 
 _NUMBERS = 1 << 16
 
@@ -24,9 +21,7 @@ class Sounds:
         self._numbers: OrderedDict[str, int] = OrderedDict()
         self._hushed: OrderedDict[str, None] = OrderedDict()
         self._next = 0
-        self._last = ""  # whose sound came last
-        self._end_s = 0.0  # up to where it reaches
-        self._due_s = 0.0  # by when more of it must have come, to go on from there
+        self._stamper = Stamper()
 
     def admit(
         self, name: str, stamp_s: float | None, duration_s: float, now_s: float
@@ -34,12 +29,7 @@ class Sounds:
         """Return number and stamp [s] of sound that came at `now_s`; None if it is to be silent."""
         if name in self._hushed:
             return None
-        if stamp_s is None:
-            goes_on = name == self._last and now_s < self._due_s
-            stamp_s = self._end_s if goes_on else now_s
-        self._last, self._end_s = name, stamp_s + duration_s
-        self._due_s = max(self._end_s, now_s + duration_s) + PAUSE_S  # their clock may be slow
-        return self._number(name), stamp_s
+        return self._number(name), self._stamper.stamp(name, stamp_s, duration_s, now_s)
 
     def hush(self, name: str) -> int | None:
         """Return the number of an utterance that was interrupted; None if it was never heard.
@@ -50,8 +40,7 @@ class Sounds:
             self._hushed[name] = None
             if len(self._hushed) > MOST_ABANDONED:
                 self._hushed.popitem(last=False)
-        if name == self._last:
-            self._due_s = 0.0
+        self._stamper.interrupt(name)
         return self._numbers.pop(name, None)
 
     def _number(self, name: str) -> int:
