@@ -205,10 +205,11 @@ def test_sound_without_stamps_lies_where_the_avatar_took_it_to_be(tmp_path):
 def test_the_rest_of_what_was_interrupted_is_not_heard(tmp_path):
     tone = 0.5 * np.sin(np.arange(16000) / 5)
     state = {"event": "interrupted", "utterance": "a", "played_s": 1.25}
+    nonsense = state | {"played_s": float("nan")}
     messages = [
         *(("/audio", AUDIO_CHUNK, chunk_at(10.0 + k, tone, "a")) for k in range(3)),
         ("/audio", AUDIO_CHUNK, chunk_at(12.5, tone[:1600], "b")),
-        ("/avatar/state", CONVERSATION_STATE, state),
+        *(("/avatar/state", CONVERSATION_STATE, each) for each in (nonsense, state, nonsense)),
         ("/audio", AUDIO_CHUNK, chunk_at(13.0, tone, "a")),  # was still on its way
     ]
     samples = read_sound_mcap(write(tmp_path / "a.mcap", messages), 10.0, 4.0)

@@ -3,6 +3,7 @@
 import pytest
 
 from asynfusion_ros.streaming.conversation import MOST_ABANDONED
+from asynfusion_ros.streaming.door import LONGEST_NAME
 from asynfusion_ros.viewer.sounds import Sounds
 
 NOW_S = 100.0
@@ -53,6 +54,14 @@ def test_sound_without_a_name_is_another_sound_after_it_was_interrupted():
     assert sounds.hush("") == number
     again, stamp_s = sounds.admit("", None, 1.0, NOW_S + 1.0)
     assert (again != number, stamp_s) == (True, NOW_S + 1.0)
+
+
+def test_a_name_that_the_avatar_refuses_is_neither_heard_nor_kept():
+    sounds = Sounds()
+    endless = "a" * (LONGEST_NAME + 1)
+    assert sounds.admit(endless, None, 1.0, NOW_S) is None
+    assert sounds.hush(endless) is None
+    assert not sounds._numbers | sounds._hushed
 
 
 def test_names_are_forgotten_and_numbers_fit_their_field():

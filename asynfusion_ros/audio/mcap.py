@@ -62,7 +62,7 @@ def read_sound_mcap(path: Path, begin_s: float, duration_s: float) -> FloatArray
             state = decoder.decode(entry)
             with refuse(AudioError, f"a message of {entry.topic} is no state"):
                 name, played = str(state.utterance), float(state.played_s)
-                interrupted = state.event == "interrupted"
+                interrupted = state.event == "interrupted" and math.isfinite(played)
             if interrupted:
                 stamper.interrupt(name)
                 played_s |= {name: played} if name else {}

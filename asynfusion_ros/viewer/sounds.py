@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 from asynfusion_ros.audio.stamps import Stamper
 from asynfusion_ros.streaming.conversation import MOST_ABANDONED
+from asynfusion_ros.streaming.door import LONGEST_NAME
 
 _NUMBERS = 1 << 16
 
@@ -26,8 +27,11 @@ class Sounds:
     def admit(
         self, name: str, stamp_s: float | None, duration_s: float, now_s: float
     ) -> tuple[int, float] | None:
-        """Return number and stamp [s] of sound that came at `now_s`; None if it is to be silent."""
-        if name in self._hushed:
+        """Return number and stamp [s] of sound that came at `now_s`.
+
+        None if nobody is to hear it: what was interrupted, and names that the avatar refuses.
+        """
+        if name in self._hushed or len(name) > LONGEST_NAME:
             return None
         return self._number(name), self._stamper.stamp(name, stamp_s, duration_s, now_s)
 
@@ -36,7 +40,7 @@ class Sounds:
 
         What else comes of it is not admitted. Sound without a name begins anew.
         """
-        if name:
+        if 0 < len(name) <= LONGEST_NAME:
             self._hushed[name] = None
             if len(self._hushed) > MOST_ABANDONED:
                 self._hushed.popitem(last=False)
