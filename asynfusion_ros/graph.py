@@ -88,6 +88,9 @@ class GraphArguments(Settings):
     avatar: str = setting(
         "", doc="Show this GLB or VRM, or that of a map of `asynfusion avatar guess`, instead"
     )
+    loudspeaker: bool = setting(
+        False, doc="Play the sound on this machine's loudspeaker, with the poses"
+    )
     robot: str = setting(
         "", doc="Robot to move: a ready map by name (jvrc1, reachy_mini, ...), or a map's path"
     )
@@ -158,17 +161,10 @@ def describe_graph(arguments: GraphArguments) -> list[NodeSpec]:
     if arguments.audio != "topic":
         specs.append(_audio_source(arguments))
     if arguments.viewer:
-        page = {
-            "port": arguments.viewer_port,
-            "host": arguments.viewer_host,
-            "token": arguments.viewer_token,
-            "audio_type": arguments.audio_type,
-            "look": arguments.look,
-            "avatar": _absolute(arguments.avatar) if arguments.avatar else "",
-        }
-        if arguments.robot:
-            page["robot_meshes"] = str(Path(_urdf_of_robot(arguments)).parent)
-        specs.append(NodeSpec("viewer", "viewer_node", parameters=page))
+        specs.append(_viewer(arguments))
+    if arguments.loudspeaker:
+        plays = {"audio_type": arguments.audio_type}
+        specs.append(NodeSpec("loudspeaker", "loudspeaker_node", parameters=plays))
     if arguments.robot:
         specs.append(_retarget(arguments))
     if arguments.face:
@@ -209,6 +205,20 @@ def _audio_source(arguments: GraphArguments) -> NodeSpec:
         "wait_s": _LISTENER_WAIT_S,
     }
     return NodeSpec("audio_source", "audio_source_node", parameters=parameters)
+
+
+def _viewer(arguments: GraphArguments) -> NodeSpec:
+    parameters = {
+        "port": arguments.viewer_port,
+        "host": arguments.viewer_host,
+        "token": arguments.viewer_token,
+        "audio_type": arguments.audio_type,
+        "look": arguments.look,
+        "avatar": _absolute(arguments.avatar) if arguments.avatar else "",
+    }
+    if arguments.robot:
+        parameters["robot_meshes"] = str(Path(_urdf_of_robot(arguments)).parent)
+    return NodeSpec("viewer", "viewer_node", parameters=parameters)
 
 
 def _retarget(arguments: GraphArguments) -> NodeSpec:

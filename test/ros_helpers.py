@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 
 import numpy as np
@@ -184,3 +185,37 @@ class Talker:
             at += self._size
             self._stop.wait(max(0.0, self.begin_s + at / self._rate_hz - time.time()))
             self._publisher.publish(make_chunk(piece, self._rate_hz, stamp_s, self._source))
+
+
+class FakeSpeaker:
+    """Stands in for a Loudspeaker: asks for 10 ms at a time, and keeps what it was given."""
+
+    rate_hz = 16000
+
+    def __init__(self, device=None):
+        self.device, self.counts, self.playing = device, Counter(), True
+        self.blocks, self.news = [], ""  # when each was asked for, and its samples
+        self._done, self._thread = threading.Event(), None
+
+    def start(self, read):
+        self._thread = threading.Thread(target=self._ask, args=(read,), daemon=True)
+        self._thread.start()
+
+    def _ask(self, read):
+        next_s = time.monotonic()
+        while not self._done.wait(max(0.0, next_s - time.monotonic())):
+            self.blocks.append((next_s, read(160, next_s)))
+            next_s += 0.01
+
+    def loud(self):
+        """When anything was heard [s of the monotonic clock], 10 ms at a time."""
+        return [at_s for at_s, block in tuple(self.blocks) if np.abs(block).max() > 0.01]
+
+    def watch(self):
+        news, self.news = self.news, ""
+        return news
+
+    def close(self):
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join()

@@ -41,6 +41,7 @@ def test_the_usual_graph():
 def test_what_is_asked_for_is_added_and_left_out():
     assert names_of(audio="topic", viewer=False) == ["avatar"]
     assert names_of(report="r.json")[-1] == "probe"
+    assert names_of(loudspeaker=True)[-1] == "loudspeaker"
     assert "robot_state_publisher" in names_of(robot_state_publisher=True)
     assert names_of(rviz=True)[-2:] == ["rviz2", "board"]
 

@@ -10,10 +10,11 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("asynfusion_ros.msg", reason="needs the built messages")
 pytest.importorskip("mcap", reason="needs mcap, of the extra record")
 
-from ros_helpers import DOMAIN, ros_graph, stub_engine, wait_for
+from ros_helpers import DOMAIN, FakeSpeaker, ros_graph, stub_engine, wait_for
 
 from asynfusion_ros.nodes.audio_source_node import AudioSourceNode
 from asynfusion_ros.nodes.avatar_node import AvatarNode
+from asynfusion_ros.nodes.loudspeaker_node import LoudspeakerNode
 from asynfusion_ros.nodes.probe_node import ProbeNode
 from asynfusion_ros.nodes.recorder_node import RecorderNode
 from asynfusion_ros.nodes.top_node import TopNode
@@ -63,6 +64,7 @@ def test_every_node_may_do_what_it_does_and_nothing_else(tmp_path):
             ),
             graph.add(AudioSourceNode, parameters=quiet),
             graph.add(ViewerNode, parameters={"port": 0}),
+            graph.add(LoudspeakerNode, make_speaker=FakeSpeaker),
             graph.add(ProbeNode, parameters={"wait_s": 600.0}),
             graph.add(RecorderNode, parameters={"file": str(tmp_path / "a.mcap")}),
             graph.add(TopNode, out=io.StringIO(), period_s=60.0),
@@ -89,7 +91,7 @@ def test_every_node_may_do_what_it_does_and_nothing_else(tmp_path):
 def test_every_node_of_the_graph_has_a_profile():
     from asynfusion_ros.graph import PACKAGE, GraphArguments, describe_graph
 
-    specs = describe_graph(GraphArguments(report="report.json", record="a.mcap"))
+    specs = describe_graph(GraphArguments(report="report.json", record="a.mcap", loudspeaker=True))
     ours = {spec.name for spec in specs if spec.package == PACKAGE} | {
         "retarget",
         "face",

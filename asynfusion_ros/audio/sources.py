@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from asynfusion_ros.audio.devices import import_portaudio
 from asynfusion_ros.audio.mel import SAMPLE_RATE_HZ
 from asynfusion_ros.audio.resample import check_rate, mix_to_mono, open_sound
 from asynfusion_ros.audio.tts import SpeechSynthesiser, default_synthesiser
@@ -126,7 +127,7 @@ class MicSource:
         self._heard = 0
         self._closed = threading.Event()
         self._queue: queue.Queue[SourceChunk] = queue.Queue(max(1, round(queue_s / chunk_s)))
-        portaudio = _import_sounddevice()
+        portaudio = import_portaudio()
         try:
             self._stream = portaudio.InputStream(
                 device=device, samplerate=self.sample_rate_hz, channels=1, dtype="float32",
@@ -184,24 +185,6 @@ class MicSource:
         if not self._closed.is_set():
             self._closed.set()
             self._stream.close()
-
-
-def find_devices_again() -> None:
-    """Let PortAudio look for devices that were plugged in since; streams must be closed."""
-    portaudio = _import_sounddevice()
-    for step in ("_terminate", "_initialize"):  # it offers no other way
-        getattr(portaudio, step, lambda: None)()
-
-
-def _import_sounddevice() -> Any:
-    try:
-        import sounddevice  # noqa: PLC0415 (needs PortAudio, which recordings do not)
-    except (ImportError, OSError) as error:
-        raise AudioError(
-            f"the microphone needs PortAudio ({error}); run `apt install libportaudio2` and "
-            "`pip install sounddevice`"
-        ) from error
-    return sounddevice
 
 
 def _chunk_samples(chunk_s: float, rate_hz: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from asynfusion_ros.audio.devices import find_devices_again, read_device
 from asynfusion_ros.audio.retry import RetryingSource
 from asynfusion_ros.audio.sources import (
     AudioSource,
@@ -15,7 +16,6 @@ from asynfusion_ros.audio.sources import (
     SourceChunk,
     TtsSource,
     WavSource,
-    find_devices_again,
 )
 from asynfusion_ros.errors import ConfigError
 from asynfusion_ros.msg import AudioChunk
@@ -133,9 +133,7 @@ def open_source(
     A microphone that is lost is looked for again, and `warn` told so.
     """
     if settings.source == "mic":
-        named: int | str | None = settings.microphone or None
-        if settings.microphone.isdecimal():
-            named = int(settings.microphone)
+        named = read_device(settings.microphone)
         return RetryingSource(lambda: _open_microphone(named, settings), warn)
     if settings.source == "tts":
         return TtsSource(settings.text, chunk_s=settings.chunk_s)

@@ -127,6 +127,21 @@ class ViewerSettings(Settings):
 
 
 @dataclass(frozen=True)
+class LoudspeakerSettings(Settings):
+    """The loudspeaker node, which plays the avatar's sound with its poses."""
+
+    device: str = setting("", doc="Name or number of the loudspeaker; empty: the system's own")
+    delay_s: float = setting(
+        0.0,
+        doc="Play sound so long after its pose came; a robot's joints lag by about as much",
+        unit="s",
+        minimum=0.0,
+        maximum=2.0,
+    )
+    audio_type: str = setting(AUDIO_TYPES[0], doc="Type of the audio topic", choices=AUDIO_TYPES)
+
+
+@dataclass(frozen=True)
 class RetargetSettings(Settings):
     """The retarget node, which turns the avatar's joints and face into those of a robot."""
 
