@@ -40,7 +40,7 @@ def relative(path: Path) -> str:
 
 def slug(heading: str) -> str:
     """The anchor that a Markdown heading gets on code-hosting pages."""
-    text = re.sub(r"[`*_]|\[([^]]*)\]\([^)]*\)", r"\1", heading.strip().lower())
+    text = re.sub(r"[`*]|\b_|_\b|\[([^]]*)\]\([^)]*\)", r"\1", heading.strip().lower())
     return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
 
 

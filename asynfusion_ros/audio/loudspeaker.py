@@ -14,6 +14,7 @@ from asynfusion_ros.errors import AudioError
 Read = Callable[[int, float], FloatArray]
 """Returns so many samples, to be heard from a time [s] on."""
 
+LATENCY_S = 0.04  # asked of the device; with less it runs dry while Python does something else
 LOST_S = 2.0  # a loudspeaker that asks for nothing for so long is gone
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 10.0
@@ -87,7 +88,7 @@ class Loudspeaker:
         try:
             self._stream = portaudio.OutputStream(
                 device=self._device, samplerate=self.rate_hz, channels=min(2, channels),
-                dtype="float32", latency="low", callback=self._play,
+                dtype="float32", latency=LATENCY_S, callback=self._play,
             )  # fmt: skip
             self._asked_s = self._now_s()
             self._stream.start()

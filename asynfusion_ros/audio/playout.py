@@ -21,10 +21,10 @@ SLIP = 0.005
 JUMP_S = 0.12
 """Sound that is further from its pose than this is cut, or waits."""
 
-LATE_S = 0.06
+LATE_S = 0.1
 """Sound that begins later than this is cut, so that it is with its pose."""
 
-_DEAD_S = 0.005  # nearer than this to its pose sound need not be
+_OFF_S, _THERE_S = 0.015, 0.003  # further than the first it is stretched, until it is that near
 _SLIP_PER_S = 0.2
 _TOUCH_S = 0.002  # sound that begins so near the end of other sound continues it
 _PIECE_S = 0.1  # read and write wait for each other no longer than this takes to resample
@@ -120,6 +120,7 @@ class Playout:
         self._clock = PoseClock()
         self._runs: list[_Run] = []  # in the order of their time
         self._playing = False  # the first of them
+        self._slips = False
         self._phase = 0.0  # between two samples, where sound is stretched
         self._edges = [0]  # samples of a block before which the wave may leap
         self._last, self._leap = 0.0, 0.0  # the last sample, and what is left of a leap
@@ -198,9 +199,10 @@ class Playout:
     def _fill(self, out: FloatArray, place: int) -> int:
         """Write what comes next of the first run; return how many samples there were."""
         run, want = self._runs[0], len(out)
-        off_s = self.error_s if abs(self.error_s) > _DEAD_S else 0.0
-        ratio = 1.0 + min(max(_SLIP_PER_S * off_s, -SLIP), SLIP)
-        self._phase = self._phase if off_s else 0.0
+        self._slips = abs(self.error_s) > (_THERE_S if self._slips else _OFF_S)
+        slip = min(max(_SLIP_PER_S * self.error_s, -SLIP), SLIP)
+        ratio = 1.0 + slip if self._slips else 1.0
+        self._phase = self._phase if self._slips else 0.0
         at = self._phase + ratio * np.arange(want + 1)
         held = run.peek(int(at[-1]) + 2)
         ready = min(want, int(np.searchsorted(at, len(held) - 1, side="right")))

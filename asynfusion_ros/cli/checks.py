@@ -98,19 +98,26 @@ def check_ros(subject: Subject) -> Finding:
 
 def check_microphone(subject: Subject) -> Finding:
     """An input device of PortAudio."""
+    return _devices("microphone", "input", "recordings, text and topics work without")
+
+
+def check_loudspeaker(subject: Subject) -> Finding:
+    """An output device of PortAudio."""
+    return _devices("loudspeaker", "output", "the web page plays the sound, too")
+
+
+def _devices(what: str, way: str, without: str) -> Finding:
     try:
         import sounddevice  # noqa: PLC0415 (needs PortAudio)
 
-        devices = [d["name"] for d in sounddevice.query_devices() if d["max_input_channels"] > 0]
+        devices = [d["name"] for d in sounddevice.query_devices() if d[f"max_{way}_channels"] > 0]
     except (ImportError, OSError) as error:
-        advice = "run `apt install libportaudio2`; recordings, text and topics work without"
-        return Finding("microphone", POOR, f"PortAudio is not here: {brief(error)}", advice)
+        advice = f"run `apt install libportaudio2`; {without}"
+        return Finding(what, POOR, f"PortAudio is not here: {brief(error)}", advice)
     if not devices:
-        advice = (
-            "plug one in, or let the container see it; recordings, text and topics work without"
-        )
-        return Finding("microphone", POOR, "none", advice)
-    return Finding("microphone", GOOD, brief(", ".join(devices)))
+        advice = f"plug one in, or let the container see it; {without}"
+        return Finding(what, POOR, "none", advice)
+    return Finding(what, GOOD, brief(", ".join(devices)))
 
 
 def check_voice(subject: Subject) -> Finding:
@@ -203,6 +210,7 @@ ROS_CHECKS = (check_ros,)
 CHECKS = (
     check_python,
     check_microphone,
+    check_loudspeaker,
     check_voice,
     check_gpu,
     check_speech_models,
