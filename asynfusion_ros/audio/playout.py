@@ -83,8 +83,9 @@ class _Run:
         if self._held < count and not self.whole:
             self._store(self._resampler.flush())
             self.whole = True
-        if len(self._pieces) > 1 and len(self._pieces[0]) < count:
-            self._pieces = deque([np.concatenate(self._pieces)])
+        while len(self._pieces) > 1 and len(self._pieces[0]) < count:
+            first, second = self._pieces.popleft(), self._pieces.popleft()
+            self._pieces.appendleft(np.concatenate([first, second]))
         return self._pieces[0][:count] if self._pieces else np.zeros(0, np.float32)
 
     def take(self, count: int) -> None:
