@@ -166,7 +166,7 @@ def test_touching_utterances_follow_without_a_gap_and_order_is_that_of_time():
     room.playout.push("a", START_S, sound[:half], RATE_HZ)
     heard = room.run(4.0)
     begin = room.place(START_S + DELAY_S)
-    np.testing.assert_allclose(heard[begin : begin + len(sound)], sound, atol=2e-3)
+    np.testing.assert_allclose(heard[begin : begin + len(sound)], sound, atol=5e-3)
     assert np.abs(heard[room.place(START_S + DELAY_S + 2.0) :]).max() > 0.4
 
 

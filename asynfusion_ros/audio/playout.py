@@ -124,7 +124,7 @@ class Playout:
         self._slips = False
         self._phase = 0.0  # between two samples, where sound is stretched
         self._edges = [0]  # samples of a block before which the wave may leap
-        self._last, self._leap = 0.0, 0.0  # the last sample, and what is left of a leap
+        self._last, self._leap = (0.0, 0.0), 0.0  # two samples, and what is left of a leap
         self.error_s = 0.0
         """How far the sound is behind its pose [s]; negative where it is ahead."""
 
@@ -138,7 +138,11 @@ class Playout:
         size = max(1, round(_PIECE_S * rate_hz))
         for first in range(0, len(samples), size):
             with self._lock:
-                self._add(name, begin_s + first / rate_hz, samples[first : first + size], rate_hz)
+                if self._waiting_s() > self._most_s:
+                    self._counts["queue_full_ms"] += round(1e3 * (len(samples) - first) / rate_hz)
+                    return
+                run = self._find_run(name, begin_s + first / rate_hz, rate_hz)
+                run.add(samples[first : first + size])
 
     def hush(self, name: str) -> None:
         """Drop all sound of the utterance `name`, what plays of it, too."""
@@ -166,19 +170,18 @@ class Playout:
                 done += self._fill(out[done:], done)
         return self._smooth(out)
 
-    def _add(self, name: str, begin_s: float, samples: FloatArray, rate_hz: int) -> None:
-        if self._waiting_s() > self._most_s:
-            self._counts["queue_full_ms"] += round(1e3 * len(samples) / rate_hz)
-            return
-        for run in self._runs:
-            goes_on = not run.whole and abs(begin_s - run.end_s) <= _TOUCH_S
-            if goes_on and (run.name, run.from_hz) == (name, rate_hz):
-                run.add(samples)
-                return
-        run = _Run(name, begin_s, rate_hz, self._rate_hz)
-        run.add(samples)
-        first = 1 if self._playing else 0
-        insort(self._runs, run, lo=first, key=lambda each: each.begin_s)
+    def _find_run(self, name: str, begin_s: float, rate_hz: int) -> _Run:
+        """Return the run that sound continues, the nearest one, or a new one."""
+        open_runs = [
+            run
+            for run in self._runs
+            if not run.whole and (run.name, run.from_hz) == (name, rate_hz)
+        ]
+        run = min(open_runs, key=lambda each: abs(each.end_s - begin_s), default=None)
+        if run is None or abs(run.end_s - begin_s) > _TOUCH_S:
+            run = _Run(name, begin_s, rate_hz, self._rate_hz)
+            insort(self._runs, run, lo=int(self._playing), key=lambda each: each.begin_s)
+        return run
 
     def _begins(self, error_s: float, place: int) -> bool:
         """Return whether the first run is to be heard now, being `error_s` behind its pose."""
@@ -220,9 +223,8 @@ class Playout:
         """Go on to the next run, without a break where it touches this one."""
         self._runs.remove(run)
         follows = bool(self._runs) and abs(self._runs[0].begin_s - run.end_s) <= _TOUCH_S
-        if not follows:
-            self._playing = False
-            self._edges.append(place)
+        self._playing = self._playing and follows
+        self._edges.append(place)
 
     def _waiting_s(self) -> float:
         return sum(run.held_s for run in self._runs)
@@ -231,10 +233,13 @@ class Playout:
         """Return the block with leaps of the wave faded, lest they crack."""
         fade = np.exp(-np.arange(len(out) + 1) / (_FADE_S * self._rate_hz)).astype(np.float32)
         smooth: FloatArray = out + np.float32(self._leap) * fade[1:]
+        wave = np.concatenate([np.array(self._last, np.float32), smooth])
         for place in self._edges:
             if place < len(out):
-                before = smooth[place - 1] if place else self._last
-                smooth[place:] += (before - smooth[place]) * fade[: len(out) - place]
+                due = 2.0 * wave[place + 1] - wave[place]  # the wave, going on straight
+                wave[place + 2 :] += (due - wave[place + 2]) * fade[: len(out) - place]
+        smooth = wave[2:]
         if len(out):
-            self._last, self._leap = float(smooth[-1]), float(smooth[-1] - out[-1])
+            self._last = float(wave[-2]), float(wave[-1])
+            self._leap = float(smooth[-1] - out[-1])
         return smooth
