@@ -84,11 +84,12 @@ def paint_locks() -> Image.Image:
             middle = rng.normal(0.5, 0.2)
             end = 0.5 + (middle - 0.5) * rng.uniform(0.35, 0.9)
             wave, phase = rng.uniform(0.0, 0.035), rng.uniform(0, 6.28)
-            long = HEIGHT * scale * rng.uniform(0.8, 1.0)
+            begin = HEIGHT * scale * 0.1 * rng.beta(1.0, 3.0)  # roots in one row would look cut
+            last = HEIGHT * scale * rng.uniform(0.8, 1.0)
             share = np.linspace(0.0, 1.0, 24)
             x = middle + (end - middle) * share**2 + wave * np.sin(5.0 * share + phase)
             x = (variant + np.clip(x, 0.05, 0.95)) * column
-            dots = np.stack([x, share * long], axis=1)
+            dots = np.stack([x, begin + share * (last - begin)], axis=1)
             bright = int(np.clip(rng.normal(190, 30), 120, 255))
             for k in range(23):
                 thick = max(3, round(rng.uniform(6.0, 8.5) * (1.0 - 0.6 * share[k])))

@@ -61,7 +61,7 @@ def _lay_on(wearer: Wearer, piece: Piece, share: Array, gap_m: float) -> None:
 
 def turtleneck(wearer: Wearer) -> list[Piece]:
     """A knitted top with a high, folded collar."""
-    piece = wearer.shell("turtleneck", 0.006, 4, 0.0016, 0.45)
+    piece = wearer.shell("turtleneck", 0.007, 8, 0.0016, 0.2)
     clip(piece, wearer.below_neckline(piece.vertices, 0.004, 0.25))
     _sleeves(wearer, piece, 0.008)
     hem(piece, 0.004, 0.02)

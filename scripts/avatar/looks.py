@@ -50,6 +50,13 @@ class Look:
         return {**self.shape, **pairs}
 
 
+# The chest as clothes that hold it leave it.
+_UNDER_CLOTHES = {
+    "breast/female-young-averagemuscle-averageweight-mincup-averagefirmness": 0.6,
+    "breast/breast-point-decr": 0.6,
+    "breast/nipple-point-decr": 1.0,
+}
+
 LOOKS: dict[str, Look] = {
     "ada": Look(
         shape={
@@ -57,6 +64,7 @@ LOOKS: dict[str, Look] = {
             "macrodetails/universal-female-young-averagemuscle-minweight": 0.28,
             "macrodetails/caucasian-female-young": 0.8,
             "macrodetails/asian-female-young": 0.2,
+            **_UNDER_CLOTHES,
             "head/head-oval": 0.45,
             "head/head-scale-horiz-decr": 0.1,
             "mouth/mouth-upperlip-volume-incr": 0.3,
@@ -106,6 +114,7 @@ LOOKS: dict[str, Look] = {
             "macrodetails/african-female-young": 0.7,
             "macrodetails/asian-female-young": 0.1,
             "macrodetails/caucasian-female-young": 0.2,
+            **_UNDER_CLOTHES,
             "head/head-oval": 0.3,
             "mouth/mouth-upperlip-volume-incr": 0.2,
         },

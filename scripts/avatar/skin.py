@@ -198,12 +198,10 @@ class _Canvas:
 
     def _scalp(self) -> None:
         inside = self.face.hairline(self.points)  # type: ignore[operator]
-        inside = (
-            inside
-            + 0.004 * noise(self.points, 0.004, 9.0)
-            + 0.003 * noise(self.points, 0.0015, 10.0)
-        )
-        share = _step(inside, -0.002, 0.014)
+        along_hair = self.points * [1.0, 0.22, 0.22]  # short hairs, combed off the face
+        inside = inside + 0.0022 * noise(along_hair, 0.0009, 9.0)
+        inside += 0.0012 * noise(along_hair, 0.003, 10.0)
+        share = _step(inside, -0.005, 0.012)
         self._mix(0.8 * np.array(self.look.hair_root), 0.94 * share)
 
     def relief(self) -> Image.Image:

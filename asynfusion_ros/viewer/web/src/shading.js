@@ -36,9 +36,23 @@ const HAIR_STRAND = /* glsl */ `
   vec2 uvX = dFdx( vMapUv ), uvY = dFdy( vMapUv );
   hairStrand = alongY * uvX.x - alongX * uvY.x;
   hairStrand /= max( length( hairStrand ), 1e-9 );
+  hairStrand = normalize( hairStrand + 0.5 * ( texture2D( map, vMapUv ).r - 0.5 ) * normal ); // no two shine in one place
   material.specularColor *= 0.25;
   material.specularColorBlended *= 0.25;
   material.specularF90 = 0.3;`;
+
+// A cornea shows lamps and windows; the faint rest of a room would lie on the pupil as a grey veil.
+const CORNEA_CLEAR = /* glsl */ `
+  float mirrored = dot( outgoingLight, vec3( 0.2126, 0.7152, 0.0722 ) );
+  outgoingLight *= smoothstep( 0.04, 0.22, mirrored );
+#include <opaque_fragment>`;
+// Iris and pupil lie behind the cornea, which shines in their place; the white shines by itself.
+const SPECULAR = "#include <lights_physical_fragment>";
+const EYE_MATT = /* glsl */ `
+  float white = smoothstep( 0.30, 0.42, 2.0 * distance( vMapUv, vec2( 0.5 ) ) );
+  material.specularColor *= white;
+  material.specularColorBlended *= white;
+  material.specularF90 *= white;`;
 
 const LIGHTS = "#include <lights_physical_pars_fragment>";
 const LAMBERT = "reflectedLight.directDiffuse += irradiance * diffuseBRDF * ( 1.0 - F );";
@@ -55,7 +69,7 @@ const DRESS = {
     material.onBeforeCompile = (shader) => {
       shader.fragmentShader = shader.fragmentShader
         .replace(LIGHTS, ShaderChunk.lights_physical_pars_fragment + HAIR_LIGHT)
-        .replace("#include <lights_physical_fragment>", `#include <lights_physical_fragment>\n${HAIR_STRAND}`);
+        .replace(SPECULAR, `${SPECULAR}\n${HAIR_STRAND}`);
     };
   },
   lashes(material) {
@@ -67,6 +81,9 @@ const DRESS = {
     material.blending = AdditiveBlending;
     material.depthWrite = false;
     material.envMapIntensity = 1.6;
+    material.onBeforeCompile = (shader) => {
+      shader.fragmentShader = shader.fragmentShader.replace("#include <opaque_fragment>", CORNEA_CLEAR);
+    };
   },
   eye_shade(material) {
     material.depthWrite = false;
@@ -79,7 +96,10 @@ const DRESS = {
     material.envMapIntensity = 0.3;
   },
   eye(material) {
-    material.envMapIntensity = 0.6;
+    material.envMapIntensity = 0.2;
+    material.onBeforeCompile = (shader) => {
+      shader.fragmentShader = shader.fragmentShader.replace(SPECULAR, `${SPECULAR}\n${EYE_MATT}`);
+    };
   },
 };
 const NO_SHADOW = new Set(["cornea", "eye_shade", "lashes", "teeth", "tongue", "eye"]);
