@@ -84,7 +84,7 @@ def paint_locks() -> Image.Image:
             middle = rng.normal(0.5, 0.2)
             end = 0.5 + (middle - 0.5) * rng.uniform(0.35, 0.9)
             wave, phase = rng.uniform(0.0, 0.035), rng.uniform(0, 6.28)
-            begin = HEIGHT * scale * 0.1 * rng.beta(1.0, 3.0)  # roots in one row would look cut
+            begin = HEIGHT * scale * 0.05 * rng.beta(1.0, 3.0)  # roots in one row would look cut
             last = HEIGHT * scale * rng.uniform(0.8, 1.0)
             share = np.linspace(0.0, 1.0, 24)
             x = middle + (end - middle) * share**2 + wave * np.sin(5.0 * share + phase)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from noise import octaves
-from scipy.ndimage import gaussian_filter1d
-from scipy.spatial import cKDTree
-from surface import Piece, clip, cut_sheet, grid_triangles, hem, relax, subdivide, vertex_normals
+from surface import Piece, clip, cut_sheet, grid_triangles, hem, relax, subdivide
 from wearer import SPOKES, Wearer
 
 Array = npt.NDArray[np.float64]
+
+ROUND_M = 0.012  # where a jacket's opening meets its neckline
 
 
 def _cloth_uvs(piece: Piece, per_m: float) -> None:
@@ -26,17 +26,17 @@ def _sleeves(wearer: Wearer, piece: Piece, beyond_m: float) -> None:
 
 def tee(wearer: Wearer, beneath: bool = True) -> list[Piece]:
     """A round-necked top; `beneath` a jacket only what that leaves free."""
-    piece = wearer.shell("tee", 0.004, 4, 0.001, 0.22, fine=1)
+    piece = wearer.shell("tee", 0.004, 4, 0.001, 0.22)
     away = np.linalg.norm(piece.vertices - wearer.neck + [0, 0.05, 0], axis=1)
     _lay_on(wearer, piece, np.clip((0.2 - away) / 0.07, 0, 1), 0.004)
-    clip(piece, wearer.below_neckline(piece.vertices, 0.012, 0.75))
+    clip(piece, wearer.below_neckline(piece.vertices, 0.012, 0.4))
     if beneath:  # a jacket covers the rest, which must not come through it
         clip(
             piece, np.where(piece.vertices[:, 2] > 0.0, 0.085 - np.abs(piece.vertices[:, 0]), -1.0)
         )
     else:
         _sleeves(wearer, piece, -0.05)
-    hem(piece, 0.003, 0.02)
+    hem(piece, 0.003, 0.02, calm=8.0)
     _cloth_uvs(piece, 14.0)
     return [piece]
 
@@ -159,20 +159,20 @@ def _at_angles(
 
 
 def blazer(wearer: Wearer) -> list[Piece]:
-    """An open jacket with lapels."""
+    """An open jacket without a collar."""
     piece = wearer.shell("blazer", 0.013, 4, 0.0020, 0.22)
     padded = np.exp(-(((np.abs(piece.vertices[:, 0]) - wearer.shoulder[0]) / 0.05) ** 2))
     padded *= np.clip((piece.vertices[:, 1] - wearer.shoulder[1]) / 0.03, 0.0, 1.0)
     piece.vertices[:, 1] += 0.008 * padded
-    edge = _opening(wearer, piece.vertices[:, 1])
-    ahead = piece.vertices[:, 2] > wearer.neck[2] - 0.01
-    front = np.where(ahead, np.abs(piece.vertices[:, 0]) - edge, 1.0)
-    clip(piece, np.minimum(front, wearer.below_neckline(piece.vertices, 0.010, 0.2)))
+    x, y, z = piece.vertices.T
+    behind = np.maximum(wearer.neck[2] - 0.01 - z, 0.0)  # the opening ends beside the neck
+    front = np.abs(x) - _opening(wearer, y) + 3.0 * behind
+    neck = wearer.below_neckline(piece.vertices, -0.006, 0.2)
+    clip(piece, -ROUND_M * np.logaddexp(-front / ROUND_M, -neck / ROUND_M))
     _sleeves(wearer, piece, -0.008)
-    lapels = [_lapel(wearer, piece, side) for side in (1.0, -1.0)]
-    hem(piece, 0.004, 0.02, calm=2.5)
+    hem(piece, 0.005, 0.02, calm=2.5)
     _cloth_uvs(piece, 22.0)
-    return [piece, *lapels]
+    return [piece]
 
 
 def _opening(wearer: Wearer, height: Array) -> Array:
@@ -180,67 +180,6 @@ def _opening(wearer: Wearer, height: Array) -> Array:
     top, button = wearer.neck[1] + 0.01, wearer.chest[1] - 0.02
     return np.asarray(np.interp(height, [button - 0.4, button - 0.03, button, top],
                                 [0.05, 0.004, 0.004, 0.068]))  # fmt: skip
-
-
-def _lapel(wearer: Wearer, jacket: Piece, side: float) -> Piece:
-    """Return one side's collar and lapel: a band that lies on the jacket along its opening."""
-    rows, columns = 64, 9
-    s = np.linspace(0.0, 1.0, rows)  # from the middle of the back of the neck to the button
-    button = wearer.chest[1] - 0.02
-    behind = np.clip(s / 0.30, 0.0, 1.0)
-    turn = np.pi * (1.0 - 0.62 * behind)
-    ring = _at_angles(
-        wearer, side * turn, np.full(rows, wearer.neck[1] + 0.012) - 0.012 * behind, 0.014
-    )
-    down = np.clip((s - 0.30) / 0.70, 0.0, 1.0)
-    start = ring[np.searchsorted(s, 0.30)]
-    height = start[1] + (button - start[1]) * down
-    front = np.stack(
-        [
-            side * np.minimum(_opening(wearer, height), abs(start[0]) + 0.0 * s),
-            height,
-            np.full(rows, start[2]),
-        ],
-        axis=1,
-    )
-    line = np.where((s <= 0.30)[:, None], ring, front)
-    width = np.interp(
-        s,
-        [0.0, 0.2, 0.40, 0.405, 0.46, 0.50, 1.0],
-        [0.044, 0.046, 0.050, 0.040, 0.066, 0.068, 0.004],
-    )
-    tree = cKDTree(jacket.vertices)
-    normals = vertex_normals(jacket.vertices, jacket.triangles, None)
-    outwards = np.stack(
-        [side * np.ones(rows), -0.15 - 0.25 * np.clip((s - 0.3) / 0.1, 0, 1), 0.0 * s], axis=1
-    )
-    behind_way = np.stack([np.sin(side * turn), -0.9 + 0 * s, np.cos(turn)], axis=1)
-    way = np.where(
-        (s < 0.36)[:, None],
-        behind_way * (1 - s / 0.36)[:, None] + outwards * (s / 0.36)[:, None],
-        outwards,
-    )
-    way /= np.linalg.norm(way, axis=1, keepdims=True)
-    way = gaussian_filter1d(way, 2.0, axis=0, mode="nearest")
-    grid = []
-    for t in np.linspace(0.0, 1.0, columns):
-        point = line + (t * width)[:, None] * way
-        for _ in range(2):
-            _, nearest = tree.query(point, k=5)
-            place, normal = jacket.vertices[nearest].mean(axis=1), normals[nearest].mean(axis=1)
-            normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-            lift = 0.0055 + 0.004 * np.sin(np.pi * t)
-            over = ((point - place) * normal).sum(axis=1)
-            point = point + (lift - over)[:, None] * normal
-        grid.append(point)
-    points = gaussian_filter1d(np.stack(grid, axis=1), 0.8, axis=0, mode="nearest").reshape(-1, 3)
-    triangles = grid_triangles(rows, columns)
-    if side < 0:
-        triangles = triangles[:, ::-1]
-    piece = Piece("blazer_lapel", points, triangles, "blazer", weights=wearer.weights_at(points))
-    hem(piece, 0.003, 0.004, calm=0.7)
-    _cloth_uvs(piece, 22.0)
-    return piece
 
 
 WARDROBE: dict[str, Callable[[Wearer], list[Piece]]] = {

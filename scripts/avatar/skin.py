@@ -260,10 +260,11 @@ def _brow_picture(thickness: float) -> Array:
         line = [(x + length * k * np.cos(lean - 0.3 * k), y + length * k * np.sin(lean - 0.3 * k))
                 for k in (0.0, 0.35, 0.7, 1.0)]  # fmt: skip
         dots = [(px * pixels, height - py * pixels) for px, py in line]
-        pen.line(dots[:3], fill=int(rng.uniform(170, 255)), width=6)
-        pen.line(dots[2:], fill=int(rng.uniform(140, 220)), width=4)
+        dense = np.interp(s, [0.0, 0.2, 1.0], [0.5, 1.0, 0.9])  # it begins softly, at the nose
+        pen.line(dots[:3], fill=int(dense * rng.uniform(170, 255)), width=6)
+        pen.line(dots[2:], fill=int(dense * rng.uniform(140, 220)), width=4)
     soft = picture.filter(ImageFilter.GaussianBlur(14))
     small = [p.resize((width // scale, height // scale), Image.Resampling.LANCZOS)
              for p in (picture, soft)]  # fmt: skip
     hairs, shade = (np.asarray(each, np.float32) / 255.0 for each in small)
-    return np.asarray(np.clip(0.85 * hairs + 0.6 * shade, 0.0, 0.96))
+    return np.asarray(np.clip(0.8 * hairs + 0.42 * shade, 0.0, 0.92))

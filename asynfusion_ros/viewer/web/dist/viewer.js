@@ -4240,7 +4240,7 @@ void RE_Direct_Hair( const in IncidentLight directLight, const in vec3 geometryP
   float diffuse = mix( saturate( 0.65 * facing + 0.35 ), sqrt( 1.0 - along * along ), 0.35 );
   vec3 halfway = normalize( directLight.direction + geometryViewDir );
   float lit = saturate( 1.6 * facing + 0.35 );
-  vec3 first = vec3( 0.10 ) * hairShine( normalize( hairStrand - 0.10 * geometryNormal ), halfway, 110.0 );
+  vec3 first = vec3( 0.055 ) * hairShine( normalize( hairStrand - 0.10 * geometryNormal ), halfway, 110.0 );
   vec3 second = 1.5 * material.diffuseColor * hairShine( normalize( hairStrand + 0.12 * geometryNormal ), halfway, 26.0 );
   reflectedLight.directDiffuse += saturate( diffuse ) * directLight.color * BRDF_Lambert( material.diffuseContribution );
   reflectedLight.directSpecular += lit * directLight.color * ( first + second ) * 0.6;
