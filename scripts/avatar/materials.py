@@ -16,7 +16,7 @@ from skin import Pictures
 _PLAIN: dict[str, tuple[float, bool, str]] = {
     "skin": (1.0, False, "OPAQUE"),
     "teeth": (0.22, True, "OPAQUE"),
-    "tongue": (0.42, True, "OPAQUE"),
+    "tongue": (0.6, True, "OPAQUE"),
     "eye": (0.35, False, "OPAQUE"),
     "cornea": (0.04, False, "BLEND"),
     "eye_shade": (1.0, False, "BLEND"),

@@ -27,7 +27,7 @@ _RISES_M = (0.0, 0.0005, 0.0, 0.0005, 0.0008, 0.001, 0.001)
 # How wide a crown is at heights from its edge (0) to its root (1): neighbours touch near the edge.
 _OUTLINE = ((0.0, 0.03, 0.09, 0.25, 1.0), (0.9, 0.96, 0.99, 1.0, 0.86))
 _BETWEEN = 0.3  # how much darker it is where neighbours touch
-_ENAMEL = np.array([0.86, 0.81, 0.72])
+_ENAMEL = np.array([0.60, 0.54, 0.45])
 _GUM = np.array([0.52, 0.17, 0.16])
 
 
@@ -46,7 +46,7 @@ def make_teeth(body: Body, vertices: Array, seam: float) -> Piece:
     colours = np.concatenate([part[1] for part in parts])
     triangles = np.concatenate([part[2] + start for part, start in zip(parts, starts, strict=True)])
     teeth = Piece("teeth", points, triangles, "teeth")
-    dark = np.clip(1.0 - 0.8 * (front - points[:, 2]) / depth, 0.15, 1.0)
+    dark = np.clip(1.0 - 1.2 * (front - points[:, 2]) / depth, 0.15, 1.0)
     teeth.colours = colours * dark[:, None]
     lower = np.arange(len(points)) >= starts[1]
     for name, offsets in body.morphs.items():

@@ -53,6 +53,10 @@ const EYE_MATT = /* glsl */ `
   material.specularColor *= white;
   material.specularColorBlended *= white;
   material.specularF90 *= white;`;
+const TONGUE_MATT = /* glsl */ `
+  material.specularColor *= 0.3;
+  material.specularColorBlended *= 0.3;
+  material.specularF90 *= 0.3;`;
 
 const LIGHTS = "#include <lights_physical_pars_fragment>";
 const LAMBERT = "reflectedLight.directDiffuse += irradiance * diffuseBRDF * ( 1.0 - F );";
@@ -89,11 +93,15 @@ const DRESS = {
     material.depthWrite = false;
     material.envMapIntensity = 0;
   },
+  // The mouth is a dark room: little of the studio is mirrored in it.
   teeth(material) {
-    material.envMapIntensity = 0.3;
+    material.envMapIntensity = 0.2;
   },
   tongue(material) {
-    material.envMapIntensity = 0.3;
+    material.envMapIntensity = 0.1;
+    material.onBeforeCompile = (shader) => {
+      shader.fragmentShader = shader.fragmentShader.replace(SPECULAR, `${SPECULAR}\n${TONGUE_MATT}`);
+    };
   },
   eye(material) {
     material.envMapIntensity = 0.2;
