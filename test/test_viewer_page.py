@@ -49,6 +49,20 @@ def fresh(browser, tmp_path):
 READY = "window.avatar?.ready && avatar.connection.greeted"
 
 
+@pytest.fixture(scope="module")
+def shared(browser):
+    """Return one page for tests that leave it as it is."""
+    server = ViewerServer(port=0)
+    server.start()
+    page = browser.new_page(viewport=SIZE)
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{server.address}/?quality=low", wait_until="commit")
+    page.wait_for_function("window.avatar?.ready")
+    yield page
+    page.close()
+    server.stop()
+
+
 def test_a_kiosk_shows_the_person_its_words_and_nothing_else(fresh):
     server, page = fresh("background=transparent&look=noor", width=240, height=426)
     page.wait_for_function(READY)
@@ -77,6 +91,85 @@ def test_where_the_processor_draws_the_picture_is_simple_from_the_start(fresh):
         "(s => [s.detailed, s.renderer.shadowMap.enabled, s.scene.environment])(avatar.stage)"
     )
     assert (detailed, shadows, reflections) == (False, False, None)
+
+
+WATCH_A_CARD = """([ratio, pictures, screen]) => {
+    const detail = new avatar.stage.detail.constructor(ratio);
+    let time = 0;
+    const levels = [];
+    for (let second = 0; second < 60; second++) {
+        for (const end = time + 1; time < end; ) {
+            const { pixels, shadows } = detail.now;
+            const drawn = pictures[`${pixels}${shadows ? " with shadows" : ""}`];
+            time += Math.max(1 / screen, 1 / drawn);
+            detail.watch(time);
+        }
+        levels.push(detail.now);
+    }
+    return levels;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("ratio", "pictures", "screen_hz", "pixels", "shadows"),
+    [
+        (2, {"2 with shadows": 55}, 60, 2, True),
+        (2, {"2 with shadows": 31, "1.25 with shadows": 58}, 60, 1.25, True),
+        (1, {"1 with shadows": 31, "1": 58}, 144, 1, False),
+        (1, {"1 with shadows": 20, "1": 30}, 60, 1, False),
+        (1, {"1 with shadows": 9, "1": 14, "0.6": 28}, 60, 0.6, False),
+        (
+            2,
+            {"2 with shadows": 90, "1.25 with shadows": 90, "1 with shadows": 90, "1": 90},
+            30,
+            2,
+            True,
+        ),
+    ],
+    ids=["fast", "pixels", "shadows", "sharp", "unsharp", "slow screen"],
+)
+def test_the_picture_is_as_detailed_as_the_card_has_time_for(
+    shared, ratio, pictures, screen_hz, pixels, shadows
+):
+    levels = shared.evaluate(WATCH_A_CARD, [ratio, pictures, screen_hz])
+    assert levels[-1] == {"pixels": pixels, "shadows": shadows}
+    assert levels[-20:] == [levels[-1]] * 20  # and stays so
+
+
+def test_a_card_that_grows_slower_later_is_given_no_more_to_draw(shared):
+    levels = shared.evaluate(
+        """() => {
+            const detail = new avatar.stage.detail.constructor(1);
+            let time = 0;
+            const levels = [];
+            for (const hz of [25, 40, 40, 26, 26, 26]) {
+                for (let k = 0; k < 80; k++) detail.watch((time += 1 / hz));
+                levels.push(detail.level);
+            }
+            return levels;
+        }"""
+    )
+    assert levels == [1] * 6
+
+
+def test_a_page_that_nobody_looked_at_is_not_taken_for_slow(shared):
+    assert (
+        shared.evaluate(
+            """() => {
+            const detail = new avatar.stage.detail.constructor(2);
+            let time = 0;
+            for (let k = 0; k < 200; k++) {
+                if (k % 40 === 20) {
+                    time += 600;
+                    detail.forget();
+                }
+                detail.watch((time += 1 / 60));
+            }
+            return detail.level;
+        }"""
+        )
+        == 0
+    )
 
 
 def test_who_cannot_be_loaded_is_told_why(fresh, tmp_path):

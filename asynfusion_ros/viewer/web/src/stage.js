@@ -21,7 +21,8 @@ import {
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
-const MOST_PIXEL_RATIO = 2;
+import { Detail } from "./detail.js";
+
 // What is seen [m]: from `top` above the head's bone downwards, twice the half height, or as much
 // more as the half width asks for.
 const VIEWS = {
@@ -30,8 +31,6 @@ const VIEWS = {
   body: { top: 0.25, halfHeight: 0.46, halfWidth: 0.56 },
 };
 const SHADOW_PIXELS = 2048;
-const SLOW_S = 1 / 24; // frames that take longer make the picture simpler
-const WATCHED_FRAMES = 60;
 const BACKGROUNDS = {
   studio: ["#aeb4b8", "#7d858c", "#4a5057"],
   dark: ["#3a3f47", "#23272d", "#121418"],
@@ -68,10 +67,10 @@ export class Stage {
     this.controls.maxDistance = 6;
     this.figure = null;
     this.view = VIEWS[view] ? view : "bust";
-    this.durations = [];
-    this.auto = quality === "auto";
-    this.level = this.detailed ? 0 : 2;
+    this.detail = new Detail(window.devicePixelRatio, !this.detailed);
+    if (quality === "high") this.detail.settle();
     this.simplify();
+    document.addEventListener("visibilitychange", () => this.detail.forget());
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
   }
 
@@ -104,34 +103,24 @@ export class Stage {
     light.castShadow = true;
   }
 
-  // Level 0: everything; 1: fewer pixels; 2: still fewer, and no shadows.
+  // Draw with as many pixels as the detail has, and with its shadows.
   simplify() {
-    const ratio = [MOST_PIXEL_RATIO, 1, 0.6][this.level];
-    this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, ratio));
-    this.renderer.shadowMap.enabled = this.level < 2;
-    this.key.castShadow = this.level < 2;
-    this.durations = [];
+    const { pixels, shadows } = this.detail.now;
+    this.renderer.setPixelRatio(pixels);
+    this.renderer.shadowMap.enabled = shadows;
+    this.key.castShadow = shadows;
     this.fit();
   }
 
   // From now on every picture is drawn the same way, as well as can be.
   settle() {
-    this.auto = false;
-    this.level = 0;
+    this.detail.settle();
     this.simplify();
   }
 
-  // Tell when a frame is drawn; slow machines get a simpler picture.
-  keepUp(now) {
-    if (!this.auto || this.level > 1) return;
-    const { durations } = this;
-    durations.push(now);
-    if (durations.length <= WATCHED_FRAMES) return;
-    const mean = (now - durations.shift()) / WATCHED_FRAMES;
-    if (mean > SLOW_S && document.visibilityState === "visible") {
-      this.level += 1;
-      this.simplify();
-    }
+  // Told when a picture is drawn [s]; slow machines get a simpler one.
+  keepUp(time) {
+    if (this.detail.watch(time)) this.simplify();
   }
 
   show(figure) {
