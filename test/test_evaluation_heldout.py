@@ -10,7 +10,7 @@ from PIL import Image
 from training_helpers import make_recording, write_talk30
 
 from asynfusion_ros.cli import main
-from asynfusion_ros.cli.previews import SIZE, choose_takes
+from asynfusion_ros.cli.previews import SIZE, choose_takes, make_previews
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.evaluation.autoencoder import AutoencoderSettings
 from asynfusion_ros.evaluation.catalogue import FIGURES
@@ -19,6 +19,7 @@ from asynfusion_ros.evaluation.generators import RememberingExtractor, open_gene
 from asynfusion_ros.evaluation.heldout import Ruler, evaluate_model, measure_take
 from asynfusion_ros.evaluation.report import make_notes, make_table
 from asynfusion_ros.evaluation.takes import open_embeddings, read_held_out
+from asynfusion_ros.motion.clip import MotionClip
 from asynfusion_ros.networks import NetworkSettings
 from asynfusion_ros.sampling.checkpoint import untrained_checkpoint
 from asynfusion_ros.streaming.settings import EngineSettings
@@ -139,7 +140,24 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
     assert all(note in shown for note in document["notes"])
     frames, seconds = imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "films" / "a.mp4"))
     assert (frames, seconds) == (9, pytest.approx(0.3, abs=0.05))
-    assert Image.open(tmp_path / "films" / "a.png").size == (4 * SIZE, 4 * SIZE)
+    assert Image.open(tmp_path / "films" / "a.jpg").size == (4 * SIZE, 4 * SIZE)
+
+
+@pytest.mark.browser
+def test_previews_show_one_of_the_people(tmp_path, monkeypatch, chromium_path):
+    monkeypatch.setattr("asynfusion_ros.cli.previews.LONGEST_S", 0.1)
+    take = make_recording("a", "test", seconds=3.0)
+    still = MotionClip(30.0, np.zeros((90, 51)), np.zeros((90, 24)))
+    subjects = {"ground_truth": [[take.clip]], "still": [[still]]}
+    for look in ("ada", "ben"):
+        (tmp_path / look).mkdir()
+        poster, film = make_previews(subjects, [take], tmp_path / look, look)
+        assert Image.open(poster).size == (4 * SIZE, 2 * SIZE)
+        assert imageio_ffmpeg.count_frames_and_secs(str(film))[0] == 3
+    ada, ben = (np.asarray(Image.open(tmp_path / look / "a.jpg"), float) for look in ("ada", "ben"))
+    assert np.abs(ada - ben).mean() > 5.0
+    still_row = ada[SIZE:].reshape(SIZE, 4, SIZE, 3)
+    assert np.abs(still_row[:, 1:] - still_row[:, :1]).mean() < 1.0
 
 
 def test_the_command_tells_a_model_who_moves(tmp_path, capsys):

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from asynfusion_ros.cli.generate import add_guidance, guide, make_folder, parse_steps
 from asynfusion_ros.cli.info import DEFAULT_MODEL
+from asynfusion_ros.cli.previews import make_previews, open_artist
 from asynfusion_ros.errors import DataError
 from asynfusion_ros.evaluation.autoencoder import ARCHITECTURES, AutoencoderSettings
 from asynfusion_ros.evaluation.beats import BEAT_JOINTS, BeatSettings
@@ -26,6 +27,7 @@ from asynfusion_ros.evaluation.takes import open_embeddings, read_held_out, read
 from asynfusion_ros.resources import find_resource
 from asynfusion_ros.sampling.checkpoint import Checkpoint
 from asynfusion_ros.streaming.settings import EngineSettings
+from asynfusion_ros.viewer.looks import LOOKS
 
 SPLITS = ("test", "val", "beat")
 
@@ -79,7 +81,13 @@ def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]
         "--json", type=Path, default=None, metavar="FILE", help="write the figures to this file"
     )
     parser.add_argument(
-        "--previews", type=Path, default=None, metavar="DIR", help="paint six takes side by side"
+        "--previews", type=Path, default=None, metavar="DIR", help="film six takes side by side"
+    )
+    parser.add_argument(
+        "--look",
+        choices=LOOKS,
+        default=None,
+        help="of the previews: drawn by the web page as this person (needs Chromium), not painted",
     )
     add_measures(parser)
     parser.set_defaults(run=run_evaluate)
@@ -113,6 +121,8 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         raise DataError(f"--seeds {arguments.seeds}; at least one motion must be sampled")
     if arguments.previews is not None:
         make_folder(arguments.previews)
+        with open_artist(arguments.look):
+            pass  # says what it lacks before any work
     takes = read_takes(arguments.data) if needs_training_takes(arguments) else None
     embeddings = open_autoencoders(arguments, takes or [])
     if arguments.action == "train-autoencoder":
@@ -154,9 +164,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         document = make_document(results, about, notes)
         arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if arguments.previews is not None:
-        from asynfusion_ros.cli.previews import paint_previews  # noqa: PLC0415  (slow, only here)
-
-        paint_previews(subjects, held_out, arguments.previews)
+        make_previews(subjects, held_out, arguments.previews, arguments.look)
     return 0
 
 
