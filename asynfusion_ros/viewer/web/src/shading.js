@@ -58,6 +58,14 @@ const TONGUE_MATT = /* glsl */ `
   material.specularColorBlended *= 0.3;
   material.specularF90 *= 0.3;`;
 
+// Thin hairs, seen from afar, are paler than the alpha test lets pass: without this, locks fray and lashes vanish.
+const ALPHA_TEST = "#include <alphatest_fragment>";
+const HAIR_COVER = /* glsl */ `
+  vec2 texels = vMapUv * vec2( textureSize( map, 0 ) );
+  vec2 texelsX = dFdx( texels ), texelsY = dFdy( texels );
+  float smaller = 0.5 * log2( min( dot( texelsX, texelsX ), dot( texelsY, texelsY ) ) );
+  diffuseColor.a *= 1.0 + 0.25 * max( smaller, 0.0 );`;
+
 const LIGHTS = "#include <lights_physical_pars_fragment>";
 const LAMBERT = "reflectedLight.directDiffuse += irradiance * diffuseBRDF * ( 1.0 - F );";
 
@@ -73,12 +81,16 @@ const DRESS = {
     material.onBeforeCompile = (shader) => {
       shader.fragmentShader = shader.fragmentShader
         .replace(LIGHTS, ShaderChunk.lights_physical_pars_fragment + HAIR_LIGHT)
+        .replace(ALPHA_TEST, `${HAIR_COVER}\n${ALPHA_TEST}`)
         .replace(SPECULAR, `${SPECULAR}\n${HAIR_STRAND}`);
     };
   },
   lashes(material) {
     material.alphaToCoverage = true;
     material.envMapIntensity = 0;
+    material.onBeforeCompile = (shader) => {
+      shader.fragmentShader = shader.fragmentShader.replace(ALPHA_TEST, `${HAIR_COVER}\n${ALPHA_TEST}`);
+    };
   },
   cornea(material) {
     material.opacity = 1;
@@ -112,12 +124,15 @@ const DRESS = {
 };
 const NO_SHADOW = new Set(["cornea", "eye_shade", "lashes", "teeth", "tongue", "eye"]);
 
+const ANISOTROPY = 8; // brows lie aslant in their texture; three lowers it to what the card can
+
 // Shade the meshes of one of our own files; `coverage`: soft edges of hair, where pixels have samples.
 export function dress(scene, coverage = true) {
   scene.traverse((node) => {
     if (!node.isMesh) return;
     const { material } = node;
     DRESS[material.name]?.(material);
+    if (material.map) material.map.anisotropy = ANISOTROPY;
     material.alphaToCoverage &&= coverage;
     if (material.name === "eye_shade") node.renderOrder = 1;
     if (material.name === "cornea") node.renderOrder = 2;
